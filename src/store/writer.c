@@ -4,7 +4,6 @@
 #include "clock.h"
 #include "file.h"
 #include "log.h"
-#include "metrics.h"
 #include "must.h"
 
 /* What the writer found to do. */
@@ -149,12 +148,9 @@ static void handle_batch(struct store *st, struct work *work)
 	int64_t begin_ms = clock_monotonic_ms();
 	batch->status = write_batch(st, batch, store_batch_bytes(work->bytes));
 	batch->written_ms = clock_monotonic_ms() - begin_ms;
-	if (batch->status == ST_OK) {
-		metrics_add(METRIC_BATCHES, 1);
-		metrics_observe_ms(METRIC_BATCH_TIME, batch->written_ms);
-	} else {
-		/* Whatever it was, callers hear one of two things: no room, or the disk. */
-		batch->status = batch->status == ST_NO_SPACE ? ST_NO_SPACE : ST_IO;
+	/* Whatever it was, callers hear one of two things: no room, or the disk. */
+	if (batch->status != ST_OK && batch->status != ST_NO_SPACE) {
+		batch->status = ST_IO;
 	}
 	enum status status = queue_put(st->options.synced, batch);
 	must(status == ST_OK); /* the queue outlives the writer */
