@@ -1,0 +1,108 @@
+/* purge.c - the moment of forgetting, and the erase of one image. */
+#include "poison.h"
+
+#include "purge.h"
+
+#include "clock.h"
+#include "json.h"
+#include "log.h"
+#include "memory.h"
+#include "metrics.h"
+#include "purge_private.h"
+
+enum { EPOCHS_AT_ONCE = 1024, PUBLIC_KEY_MAX = 1024 };
+
+enum status purge_new(const struct purge_options *options, struct purge **out)
+{
+	struct purge *p = memory_alloc(sizeof *p);
+	if (!p)
+		return ST_FULL;
+	p->options = *options;
+	enum status st = receipt_key_load(options->control, options->keyring, &p->receipt_key);
+	if (st != ST_OK) {
+		log_event(LOG_ERROR, "purge.receipt_key.unusable", LOG_STATUS("status", st));
+		purge_free(p);
+		return st;
+	}
+	*out = p;
+	return ST_OK;
+}
+
+void purge_free(struct purge *p)
+{
+	if (!p)
+		return;
+	sign_key_free(p->receipt_key);
+	memory_free(p);
+}
+
+static uint32_t last_due_epoch(int64_t now_ms)
+{
+	return (uint32_t)(now_ms / EPOCH_MS);
+}
+
+/* Keys first: nothing that can fail for lack of space or a sick catalog stands before this. */
+enum status purge_due(struct purge *p, uint64_t *destroyed)
+{
+	uint32_t epochs[EPOCHS_AT_ONCE];
+	size_t count = EPOCHS_AT_ONCE;
+	enum status st = ST_OK;
+	*destroyed = 0;
+	metrics_set(METRIC_PURGE_HELD, clock_is_held(p->options.clock));
+	if (clock_is_held(p->options.clock))
+		return ST_OK;
+	uint32_t last = last_due_epoch(clock_now_ms(p->options.clock));
+	while (st == ST_OK && count == EPOCHS_AT_ONCE) {
+		st = keyring_destroy_due(p->options.keyring, last, epochs, EPOCHS_AT_ONCE, &count);
+		if (st == ST_OK)
+			*destroyed += count;
+	}
+	metrics_add(METRIC_EPOCHS_DESTROYED, *destroyed);
+	if (st != ST_OK)
+		log_event(LOG_ERROR, "purge.keys.not_destroyed", LOG_U64("up_to_epoch", last), LOG_STATUS("status", st));
+	return st;
+}
+
+int64_t purge_lag_ms(struct purge *p)
+{
+	uint32_t oldest = keyring_oldest_live(p->options.keyring);
+	int64_t late = clock_now_ms(p->options.clock) - keyring_epoch_due_ms(oldest);
+	return oldest == 0 || late < 0 ? 0 : late;
+}
+
+enum status purge_erase(struct purge *p, const struct catalog_image *image)
+{
+	enum status st = commit_erase(p->options.commit, image->id);
+	if (st != ST_OK)
+		return st;
+	metrics_add(METRIC_IMAGES_ERASED, 1);
+	struct receipt_facts facts = {
+		.kind = CONTROL_RECEIPT_ERASE, .epoch = image->epoch, .images = 1,
+		.due_at = clock_now_ms(p->options.clock), .destroyed_at = clock_now_ms(p->options.clock),
+	};
+	return receipt_append(p->options.control, p->receipt_key, &facts);
+}
+
+enum status purge_public_key(struct purge *p, struct buf *out)
+{
+	return sign_public_to_pem(p->receipt_key, out);
+}
+
+enum status purge_receipts(struct purge *p, uint64_t after, uint32_t limit, struct buf *out)
+{
+	struct json_writer w = json_writer_of(out);
+	enum status st = ST_OK;
+	json_begin_array(&w, NULL);
+	for (uint32_t i = 0; i < limit; i++) {
+		struct control_receipt r = { 0 };
+		st = control_next_receipt(p->options.control, after, &r);
+		if (st != ST_OK)
+			break;
+		receipt_put_json(&r, &w);
+		after = r.number;
+		buf_fini(&r.body);
+		buf_fini(&r.signature);
+	}
+	json_end_array(&w);
+	return st == ST_OK || st == ST_NOT_FOUND ? buf_status(out) : st;
+}

@@ -1,0 +1,173 @@
+/* retention.c - the timer thread. */
+#include "poison.h"
+
+#include "retention.h"
+
+#include <stdatomic.h>
+
+#include "clock.h"
+#include "file.h"
+#include "lock.h"
+#include "log.h"
+#include "memory.h"
+#include "metrics.h"
+#include "thread.h"
+
+enum { HOUR_MS = 3600 * 1000, MARK_MS = 10 * 1000, ROUNDS_A_WAKE = 20, WAKE_MIN_MS = 20 };
+
+/* How long a failing round may last before /readyz says so. */
+enum { SICK_ROUNDS = 5 };
+
+struct retention {
+	struct retention_options options;
+	struct thread thread;
+	atomic_bool is_sick, is_held;
+	int64_t hourly_due_ms, mark_due_ms;       /* monotonic; owned by the timer thread */
+	unsigned failed_rounds;                   /* owned by the timer thread */
+	struct lock lock;                         /* guards is_stopping */
+	struct signal stop;
+	bool is_stopping;
+};
+
+/* Slots are made a day beyond the longest retention, so that ingest never waits for one. */
+static enum status prepare_slots(const struct retention_options *o)
+{
+	int64_t now = clock_now_ms(o->clock);
+	uint32_t first = keyring_epoch_of(now);
+	uint32_t last = keyring_epoch_of(now + RETENTION_MAX_MS) + KEYRING_BLOCK;
+	return keyring_prepare(o->keyring, first, last);
+}
+
+static enum status store_mark(const struct retention_options *o)
+{
+	return control_put_number(o->control, "clock_high_water_ms", clock_high_water_ms(o->clock));
+}
+
+enum status retention_prepare(const struct retention_options *options)
+{
+	uint64_t destroyed = 0;
+	enum status st = purge_due(options->purge, &destroyed);
+	if (st == ST_OK)
+		st = prepare_slots(options);
+	return st == ST_OK ? store_mark(options) : st;
+}
+
+static void publish(struct retention *r)
+{
+	struct catalog_stats stats;
+	uint64_t bytes = 0;
+	const struct retention_options *o = &r->options;
+	atomic_store(&r->is_held, clock_is_held(o->clock));
+	metrics_set(METRIC_PURGE_LAG_MS, purge_lag_ms(o->purge));
+	metrics_set(METRIC_CLOCK_SKEW_MS, clock_skew_ms(o->clock));
+	metrics_set(METRIC_LOCK_CONTENDED, (int64_t)lock_contended_total());
+	if (file_free_bytes(o->data_fd, &bytes) == ST_OK)
+		metrics_set(METRIC_DISK_FREE_BYTES, (int64_t)bytes);
+	if (catalog_stats(o->catalog, NULL, 0, clock_now_ms(o->clock), &stats) != ST_OK)
+		return;
+	metrics_set(METRIC_IMAGES, stats.images);
+	metrics_set(METRIC_BLOB_BYTES, stats.blob_bytes);
+	metrics_set(METRIC_JOBS_QUEUED, stats.jobs_queued);
+}
+
+static bool is_stopping(struct retention *r)
+{
+	lock_acquire(&r->lock);
+	bool answer = r->is_stopping;
+	lock_release(&r->lock);
+	return answer;
+}
+
+static enum status keep_house(struct retention *r, bool is_hourly)
+{
+	bool has_more = true;
+	enum status st = ST_OK;
+	for (int i = 0; st == ST_OK && has_more && i < ROUNDS_A_WAKE && !is_stopping(r); i++)
+		st = purge_housekeeping(r->options.purge, is_hourly && i == 0, &has_more);
+	return st;
+}
+
+/* Keys before all else; each later step is tried even when an earlier one failed. */
+static void wake(struct retention *r)
+{
+	uint64_t destroyed = 0;
+	int64_t now = clock_monotonic_ms();
+	bool is_hourly = now >= r->hourly_due_ms, is_mark = now >= r->mark_due_ms;
+	clock_tick(r->options.clock);
+	enum status keys = purge_due(r->options.purge, &destroyed);
+	enum status slots = prepare_slots(&r->options);
+	enum status mark = is_mark ? store_mark(&r->options) : ST_OK;
+	enum status house = keep_house(r, is_hourly);
+	if (is_mark && mark == ST_OK)
+		r->mark_due_ms = now + MARK_MS;
+	if (is_hourly && house == ST_OK)
+		r->hourly_due_ms = now + HOUR_MS / clock_scale(r->options.clock);
+	bool is_good = keys == ST_OK && slots == ST_OK && mark == ST_OK && (house == ST_OK || house == ST_BUSY);
+	r->failed_rounds = is_good ? 0 : r->failed_rounds + 1;
+	atomic_store(&r->is_sick, r->failed_rounds >= SICK_ROUNDS);
+	publish(r);
+}
+
+/* A second of trusted time, but never a busy loop. */
+static int64_t wake_interval_ms(const struct retention *r)
+{
+	int64_t ms = TICK_MS / clock_scale(r->options.clock);
+	return ms < WAKE_MIN_MS ? WAKE_MIN_MS : ms;
+}
+
+static void keep_time(void *argument)
+{
+	struct retention *r = argument;
+	while (!is_stopping(r)) {
+		int64_t next = clock_monotonic_ms() + wake_interval_ms(r);
+		wake(r);
+		lock_acquire(&r->lock);
+		while (!r->is_stopping && signal_wait_until(&r->stop, &r->lock, next))
+			continue;
+		lock_release(&r->lock);
+	}
+	if (store_mark(&r->options) != ST_OK)
+		log_event(LOG_WARN, "retention.mark.not_stored");
+}
+
+enum status retention_start(const struct retention_options *options, struct retention **out)
+{
+	struct retention *r = memory_alloc(sizeof *r);
+	if (!r)
+		return ST_FULL;
+	r->options = *options;
+	r->hourly_due_ms = clock_monotonic_ms() + HOUR_MS / clock_scale(options->clock);
+	lock_init(&r->lock, "retention.stop");
+	signal_init(&r->stop);
+	enum status st = thread_start(&r->thread, "retention", keep_time, r);
+	if (st != ST_OK) {
+		retention_stop(r);
+		return st;
+	}
+	*out = r;
+	return ST_OK;
+}
+
+bool retention_is_healthy(struct retention *r, const char **why)
+{
+	if (atomic_load(&r->is_held)) {
+		*why = "the clock is not trusted: key destruction is held until `darkroom clock confirm`";
+		return false;
+	}
+	*why = "purging has failed several times in a row: see the log";
+	return !atomic_load(&r->is_sick);
+}
+
+void retention_stop(struct retention *r)
+{
+	if (!r)
+		return;
+	lock_acquire(&r->lock);
+	r->is_stopping = true;
+	lock_release(&r->lock);
+	signal_wake_all(&r->stop);
+	thread_join(&r->thread);
+	signal_fini(&r->stop);
+	lock_fini(&r->lock);
+	memory_free(r);
+}
