@@ -1,0 +1,79 @@
+/* openapi_schemas.h - the shapes of requests and replies, as JSON Schema. */
+#ifndef DARKROOM_HTTP_OPENAPI_SCHEMAS_H
+#define DARKROOM_HTTP_OPENAPI_SCHEMAS_H
+
+#define OPENAPI_SCHEMAS \
+	"{" \
+	"\"Problem\":{\"type\":\"object\",\"properties\":{\"type\":{\"type\":\"string\"},\"title" \
+	"\":{\"type\":\"string\"},\"status\":{\"type\":\"integer\"},\"code\":{\"type\":\"string\"}" \
+	",\"detail\":{\"type\":\"string\"},\"request_id\":{\"type\":\"string\"}},\"required\":[" \
+	"\"type\",\"title\",\"status\",\"code\"]}," \
+	"\"Health\":{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\"}}}," \
+	"\"OpenApi\":{\"type\":\"object\"}," \
+	"\"Me\":{\"type\":\"object\",\"properties\":{\"principal\":{\"type\":\"string\"},\"key\":" \
+	"{\"type\":\"string\"},\"permissions\":{\"type\":\"array\",\"items\":{\"type\":\"string\"" \
+	"}},\"all_collections\":{\"type\":\"boolean\"}}}," \
+	"\"Meta\":{\"type\":\"object\",\"properties\":{\"camera\":{\"type\":\"string\"},\"lens\":" \
+	"{\"type\":\"string\"},\"exposure_s\":{\"type\":\"number\"},\"aperture\":{\"type\":\"num" \
+	"ber\"},\"focal_mm\":{\"type\":\"number\"},\"iso\":{\"type\":\"integer\"},\"taken_at\":{" \
+	"\"type\":\"string\",\"format\":\"date-time\"},\"has_gps\":{\"type\":\"boolean\"},\"domi" \
+	"nant_colour\":{\"type\":\"string\"},\"brightness\":{\"type\":\"number\"},\"sharpness" \
+	"\":{\"type\":\"number\"},\"blurhash\":{\"type\":\"string\"}}}," \
+	"\"Rendition\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"for" \
+	"mat\":{\"type\":\"string\"},\"width\":{\"type\":\"integer\"},\"height\":{\"type\":\"inte" \
+	"ger\"},\"bytes\":{\"type\":\"integer\"},\"href\":{\"type\":\"string\"}}}," \
+	"\"Image\":{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"string\"},\"collectio" \
+	"n\":{\"type\":\"string\"},\"state\":{\"type\":\"string\",\"enum\":[\"received\",\"ready\"" \
+	",\"failed\"]},\"format\":{\"type\":\"string\"},\"width\":{\"type\":\"integer\"},\"heigh" \
+	"t\":{\"type\":\"integer\"},\"bytes\":{\"type\":\"integer\"},\"received_at\":{\"type\":\"" \
+	"string\",\"format\":\"date-time\"},\"expires_at\":{\"type\":\"string\",\"format\":\"da" \
+	"te-time\"},\"ready_at\":{\"type\":\"string\",\"format\":\"date-time\"},\"reason\":{\"t" \
+	"ype\":\"string\"},\"attempts\":{\"type\":\"integer\"},\"meta\":{\"$ref\":\"#/component" \
+	"s/schemas/Meta\"},\"renditions\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/compone" \
+	"nts/schemas/Rendition\"}},\"private\":{\"type\":\"object\"},\"links\":{\"type\":\"ob" \
+	"ject\",\"additionalProperties\":{\"type\":\"string\"}}},\"required\":[\"id\",\"colle" \
+	"ction\",\"state\",\"format\",\"width\",\"height\",\"bytes\",\"received_at\",\"expires_" \
+	"at\",\"links\"]}," \
+	"\"ImageList\":{\"type\":\"object\",\"properties\":{\"images\":{\"type\":\"array\",\"ite" \
+	"ms\":{\"$ref\":\"#/components/schemas/Image\"}},\"next_cursor\":{\"type\":\"string" \
+	"\"}},\"required\":[\"images\"]}," \
+	"\"Stats\":{\"type\":\"object\",\"properties\":{\"images\":{\"type\":\"integer\"},\"rece" \
+	"ived\":{\"type\":\"integer\"},\"ready\":{\"type\":\"integer\"},\"failed\":{\"type\":\"in" \
+	"teger\"},\"bytes\":{\"type\":\"integer\"},\"stored_bytes\":{\"type\":\"integer\"},\"jo" \
+	"bs_queued\":{\"type\":\"integer\"},\"jobs_dead\":{\"type\":\"integer\"},\"oldest_rec" \
+	"eived_at\":{\"type\":\"string\",\"format\":\"date-time\"},\"next_expires_at\":{\"typ" \
+	"e\":\"string\",\"format\":\"date-time\"},\"now\":{\"type\":\"string\",\"format\":\"date-" \
+	"time\"}}}," \
+	"\"SqlRequest\":{\"type\":\"object\",\"properties\":{\"sql\":{\"type\":\"string\"},\"par" \
+	"ameters\":{\"type\":\"array\",\"items\":{}},\"format\":{\"type\":\"string\",\"enum\":[\"" \
+	"json\",\"csv\"]}},\"required\":[\"sql\"]}," \
+	"\"SqlReply\":{\"type\":\"object\",\"properties\":{\"columns\":{\"type\":\"array\",\"ite" \
+	"ms\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"type\":{\"typ" \
+	"e\":\"string\"}}}},\"rows\":{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{" \
+	"}}},\"row_count\":{\"type\":\"integer\"},\"elapsed_ms\":{\"type\":\"integer\"}}}," \
+	"\"SqlSchema\":{\"type\":\"object\",\"properties\":{\"views\":{\"type\":\"array\",\"item" \
+	"s\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"},\"columns\":{\"t" \
+	"ype\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"stri" \
+	"ng\"},\"type\":{\"type\":\"string\"}}}}}}}}}," \
+	"\"CollectionRequest\":{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"strin" \
+	"g\"},\"retention_s\":{\"type\":\"integer\"},\"formats\":{\"type\":\"array\",\"items\":{" \
+	"\"type\":\"string\"}}}}," \
+	"\"Collection\":{\"type\":\"object\",\"properties\":{\"number\":{\"type\":\"integer\"}," \
+	"\"name\":{\"type\":\"string\"},\"retention_s\":{\"type\":\"integer\"},\"formats\":{\"ty" \
+	"pe\":\"array\",\"items\":{\"type\":\"string\"}},\"created_at\":{\"type\":\"string\",\"fo" \
+	"rmat\":\"date-time\"},\"removed\":{\"type\":\"boolean\"}}}," \
+	"\"CollectionList\":{\"type\":\"object\",\"properties\":{\"collections\":{\"type\":\"a" \
+	"rray\",\"items\":{\"$ref\":\"#/components/schemas/Collection\"}}}}," \
+	"\"KeyRequest\":{\"type\":\"object\",\"properties\":{\"principal\":{\"type\":\"string\"" \
+	"},\"role\":{\"type\":\"string\"},\"collections\":{\"type\":\"array\",\"items\":{\"type\"" \
+	":\"string\"}},\"valid_ms\":{\"type\":\"integer\"}},\"required\":[\"principal\",\"role" \
+	"\"]}," \
+	"\"NewKey\":{\"type\":\"object\",\"properties\":{\"key\":{\"type\":\"string\"},\"princip" \
+	"al\":{\"type\":\"string\"},\"role\":{\"type\":\"string\"}}}," \
+	"\"KeyList\":{\"type\":\"object\",\"properties\":{\"keys\":{\"type\":\"array\",\"items\":" \
+	"{\"type\":\"object\"}}}}," \
+	"\"ReceiptList\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"bo" \
+	"dy\":{\"type\":\"string\"},\"signature\":{\"type\":\"string\"}}}}" \
+	"}"
+
+#endif

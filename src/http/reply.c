@@ -1,0 +1,155 @@
+/* reply.c - writes replies. */
+#include "poison.h"
+
+#include "reply.h"
+
+#include <civetweb.h>
+#include <stdio.h>
+
+#include "json.h"
+
+enum { HEAD_MAX = 4096, PROBLEM_MAX = 8192 };
+
+/*  status  code  word */
+#define REPLY_TABLE(X) \
+	X(OK, 200, "ok") X(INVALID, 400, "invalid") X(NOT_FOUND, 404, "not_found") X(EXISTS, 409, "exists") \
+	X(MISMATCH, 422, "mismatch") X(GONE, 410, "gone") X(DENIED, 403, "denied") X(TOO_BIG, 413, "too_big") \
+	X(UNSUPPORTED, 415, "unsupported") X(BUSY, 503, "busy") X(FULL, 503, "full") X(NO_SPACE, 507, "no_space") \
+	X(TIMEOUT, 408, "timeout") X(CORRUPT, 500, "corrupt") X(IO, 500, "io") X(STOPPED, 503, "stopping")
+
+int reply_code_of(enum status st)
+{
+	switch (st) {
+#define X(name, code, word) case ST_##name: return code;
+	REPLY_TABLE(X)
+#undef X
+	case ST_COUNT:
+		break;
+	}
+	return 500;
+}
+
+const char *reply_word_of(enum status st)
+{
+	switch (st) {
+#define X(name, code, word) case ST_##name: return word;
+	REPLY_TABLE(X)
+#undef X
+	case ST_COUNT:
+		break;
+	}
+	return "io";
+}
+
+static const char *phrase_of(int code)
+{
+	static const struct { int code; const char *phrase; } phrases[] = {
+		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 206, "Partial Content" },
+		{ 207, "Multi-Status" }, { 304, "Not Modified" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
+		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
+		{ 409, "Conflict" }, { 410, "Gone" }, { 411, "Length Required" }, { 413, "Content Too Large" },
+		{ 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
+		{ 422, "Unprocessable Content" }, { 429, "Too Many Requests" }, { 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" }, { 507, "Insufficient Storage" },
+	};
+	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+		if (phrases[i].code == code)
+			return phrases[i].phrase;
+	return "Status";
+}
+
+static void write_raw(struct request *rq, struct span bytes)
+{
+	if (mg_write(rq->connection, bytes.data, bytes.len) != (int)bytes.len)
+		rq->must_close = true;
+}
+
+void reply_continue(struct request *rq)
+{
+	write_raw(rq, SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+/* A body that nobody read stands in the way of the next request: the connection ends with this reply. */
+static bool is_body_left(const struct request *rq)
+{
+	bool has_body = rq->head->is_chunked || (rq->head->has_length && rq->head->content_length > 0);
+	return has_body && !rq->is_body_done;
+}
+
+void reply_head(struct request *rq, int http_status, const char *content_type, uint64_t length, const char *headers)
+{
+	struct buf head;
+	buf_init(&head, HEAD_MAX);
+	if (is_body_left(rq))
+		rq->must_close = true;
+	buf_printf(&head, "HTTP/1.1 %d %s\r\n", http_status, phrase_of(http_status));
+	if (http_status != 204 && http_status != 304)
+		buf_printf(&head, "Content-Type: %s\r\nContent-Length: %llu\r\n", content_type, (unsigned long long)length);
+	buf_printf(&head, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n", rq->id);
+	if (headers)
+		buf_put_text(&head, headers);
+	if (rq->must_close || !rq->head->keeps_alive)
+		buf_put_text(&head, "Connection: close\r\n");
+	buf_put_text(&head, "\r\n");
+	if (rq->must_close || !rq->head->keeps_alive)
+		gate_close_after_reply();
+	rq->http_status = http_status;
+	write_raw(rq, buf_span(&head));
+	buf_fini(&head);
+}
+
+enum status reply_bytes(struct request *rq, struct span bytes)
+{
+	if (rq->is_head_method || bytes.len == 0)
+		return ST_OK;
+	rq->reply_bytes += bytes.len;
+	return mg_write(rq->connection, bytes.data, bytes.len) == (int)bytes.len ? ST_OK : ST_IO;
+}
+
+enum status reply_text(struct request *rq, int http_status, const char *content_type, struct span body)
+{
+	reply_head(rq, http_status, content_type, body.len, "Cache-Control: no-store\r\n");
+	return reply_bytes(rq, body);
+}
+
+enum status reply_json(struct request *rq, int http_status, const char *headers, struct buf *body)
+{
+	char lines[1024];
+	if (!buf_ok(body))
+		return request_refuse(rq, ST_TOO_BIG, "the answer is over its limit");
+	(void)snprintf(lines, sizeof lines, "Cache-Control: no-store\r\n%s", headers ? headers : "");
+	reply_head(rq, http_status, "application/json", body->len, lines);
+	return reply_bytes(rq, buf_span(body));
+}
+
+enum status reply_empty(struct request *rq, int http_status, const char *headers)
+{
+	reply_head(rq, http_status, "text/plain", 0, headers);
+	return ST_OK;
+}
+
+void reply_problem(struct request *rq, int http_status, const char *word, const char *why)
+{
+	char lines[512];
+	struct buf body;
+	struct json_writer w = json_writer_of(&body);
+	buf_init(&body, PROBLEM_MAX);
+	json_begin_object(&w, NULL);
+	buf_printf(&body, "\"type\":\"urn:darkroom:problem:%s\"", word);
+	w.needs_comma = true;
+	json_put_text(&w, "title", span_of(phrase_of(http_status)));
+	json_put_i64(&w, "status", http_status);
+	json_put_text(&w, "code", span_of(word));
+	if (why)
+		json_put_text(&w, "detail", span_of(why));
+	json_put_text(&w, "request_id", span_of(rq->id));
+	json_end_object(&w);
+	(void)snprintf(lines, sizeof lines, "Cache-Control: no-store\r\n%s%s%s",
+		       http_status == 503 || http_status == 429 ? "Retry-After: 1\r\n" : "",
+		       http_status == 401 ? "WWW-Authenticate: Bearer realm=\"darkroom\"\r\n" : "",
+		       rq->problem_headers ? rq->problem_headers : "");
+	reply_head(rq, http_status, "application/problem+json", body.len, lines);
+	if (reply_bytes(rq, buf_span(&body)) != ST_OK)
+		rq->must_close = true;
+	buf_fini(&body);
+}
