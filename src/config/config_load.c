@@ -64,7 +64,8 @@ enum status config_load_file(struct config *c, const char *path, struct buf *why
 	}
 	st = json_parse_commented(buf_span(&text), &root, &line);
 	if (st != ST_OK || !json_is_object(root)) {
-		buf_printf(why, "%s line %u: this is not a JSON object (comments are allowed)", path, line);
+		buf_printf(why, "%s line %u: this is not one JSON object without repeated names (comments are allowed)", path,
+			   line > 0 ? line : 1);
 		st = ST_INVALID;
 		goto out;
 	}
