@@ -32,7 +32,8 @@
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_CIPHER *aes_128, *aes_192, *aes_256;
 
-/* Fetching looks through providers under a lock: too slow for each connection.  They live as long as the process. */
+/* Fetching looks through providers under a lock: too slow for each connection.  What is fetched lives as
+ * long as the process. */
 static void fetch_ciphers(void)
 {
 	aes_128 = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
@@ -88,11 +89,11 @@ static bool feed_tagger(EVP_CIPHER_CTX *tagger, const unsigned char *plain, size
 	return true;
 }
 
-/* Begins with a new IV under the key that `evp` holds.  The IV's length stays set in libcrypto, so it is set each time. */
+/* Begins with a new IV under the key in `evp`.  Libcrypto keeps the IV's length, so it is set each time. */
 static bool begin(EVP_CIPHER_CTX *evp, const unsigned char *iv, size_t iv_len, int is_encrypting)
 {
 	return EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_IVLEN, (int)iv_len, NULL) == 1 &&
-		EVP_CipherInit_ex(evp, NULL, NULL, NULL, iv, is_encrypting) == 1;
+	       EVP_CipherInit_ex(evp, NULL, NULL, NULL, iv, is_encrypting) == 1;
 }
 
 /* Counts `len` more bytes of what `total` counts; false if that is over `max`. */
@@ -121,8 +122,8 @@ void mbedtls_gcm_free(mbedtls_gcm_context *ctx)
 	memset(ctx, 0, sizeof *ctx);
 }
 
-int mbedtls_gcm_setkey(mbedtls_gcm_context *ctx, mbedtls_cipher_id_t cipher, const unsigned char *key,
-	unsigned int keybits)
+int mbedtls_gcm_setkey(
+	mbedtls_gcm_context *ctx, mbedtls_cipher_id_t cipher, const unsigned char *key, unsigned int keybits)
 {
 	if (cipher != MBEDTLS_CIPHER_ID_AES || (keybits != 128 && keybits != 192 && keybits != 256)) {
 		return MBEDTLS_ERR_GCM_BAD_INPUT;
@@ -156,7 +157,8 @@ static bool start_tagger(mbedtls_gcm_context *ctx, const unsigned char *iv, size
 	if (!ctx->tagger) {
 		ctx->tagger = EVP_CIPHER_CTX_new();
 	}
-	return ctx->tagger && EVP_CIPHER_CTX_copy(ctx->tagger, ctx->cipher) == 1 && begin(ctx->tagger, iv, iv_len, 1);
+	return ctx->tagger && EVP_CIPHER_CTX_copy(ctx->tagger, ctx->cipher) == 1 &&
+	       begin(ctx->tagger, iv, iv_len, 1);
 }
 
 int mbedtls_gcm_starts(mbedtls_gcm_context *ctx, int mode, const unsigned char *iv, size_t iv_len)
@@ -183,7 +185,7 @@ int mbedtls_gcm_update_ad(mbedtls_gcm_context *ctx, const unsigned char *add, si
 	return feed(evp, NULL, add, add_len) ? 0 : failed();
 }
 
-/* Libcrypto promises nothing for buffers that overlap without being the same one: then the input is moved first. */
+/* Libcrypto promises nothing for buffers that overlap without being the same: the input is moved first. */
 static const unsigned char *without_overlap(unsigned char *output, const unsigned char *input, size_t len)
 {
 	uintptr_t out = (uintptr_t)output, in = (uintptr_t)input;
@@ -218,8 +220,8 @@ int mbedtls_gcm_update(mbedtls_gcm_context *ctx, const unsigned char *input, siz
 	return 0;
 }
 
-int mbedtls_gcm_finish(mbedtls_gcm_context *ctx, unsigned char *output, size_t output_size, size_t *output_length,
-	unsigned char *tag, size_t tag_len)
+int mbedtls_gcm_finish(mbedtls_gcm_context *ctx, unsigned char *output, size_t output_size,
+	size_t *output_length, unsigned char *tag, size_t tag_len)
 {
 	(void)output; /* nothing is ever held back for the end */
 	(void)output_size;
@@ -239,8 +241,8 @@ int mbedtls_gcm_finish(mbedtls_gcm_context *ctx, unsigned char *output, size_t o
 }
 
 int mbedtls_gcm_crypt_and_tag(mbedtls_gcm_context *ctx, int mode, size_t length, const unsigned char *iv,
-	size_t iv_len, const unsigned char *add, size_t add_len, const unsigned char *input, unsigned char *output,
-	size_t tag_len, unsigned char *tag)
+	size_t iv_len, const unsigned char *add, size_t add_len, const unsigned char *input,
+	unsigned char *output, size_t tag_len, unsigned char *tag)
 {
 	size_t done = 0;
 	int result = mbedtls_gcm_starts(ctx, mode, iv, iv_len);
@@ -257,30 +259,31 @@ int mbedtls_gcm_crypt_and_tag(mbedtls_gcm_context *ctx, int mode, size_t length,
 }
 
 /* Decrypts against a tag that libcrypto compares; true if it is the right one. */
-static bool open_with_tag(EVP_CIPHER_CTX *evp, unsigned char *output, const unsigned char *input, size_t length,
-	const unsigned char *tag, size_t tag_len)
+static bool open_with_tag(EVP_CIPHER_CTX *evp, unsigned char *output, const unsigned char *input,
+	size_t length, const unsigned char *tag, size_t tag_len)
 {
 	unsigned char copy[TAG_LEN_MAX], rest[TAG_LEN_MAX];
 	int rest_len = 0;
 	memcpy(copy, tag, tag_len); /* libcrypto takes it as not const */
 	return feed(evp, output, input, length) &&
-		EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, (int)tag_len, copy) == 1 &&
-		EVP_CipherFinal_ex(evp, rest, &rest_len) == 1;
+	       EVP_CIPHER_CTX_ctrl(evp, EVP_CTRL_AEAD_SET_TAG, (int)tag_len, copy) == 1 &&
+	       EVP_CipherFinal_ex(evp, rest, &rest_len) == 1;
 }
 
 int mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *ctx, size_t length, const unsigned char *iv, size_t iv_len,
-	const unsigned char *add, size_t add_len, const unsigned char *tag, size_t tag_len, const unsigned char *input,
-	unsigned char *output)
+	const unsigned char *add, size_t add_len, const unsigned char *tag, size_t tag_len,
+	const unsigned char *input, unsigned char *output)
 {
-	if (tag_len < TAG_LEN_MIN || tag_len > TAG_LEN_MAX || length > DATA_LEN_MAX || add_len >= AD_LEN_MAX) {
+	if (tag_len < TAG_LEN_MIN || tag_len > TAG_LEN_MAX || length > DATA_LEN_MAX ||
+		add_len >= AD_LEN_MAX) {
 		return MBEDTLS_ERR_GCM_BAD_INPUT;
 	}
 	int result = start_cipher(ctx, MBEDTLS_GCM_DECRYPT, iv, iv_len);
 	if (result == 0 && !feed(ctx->cipher, NULL, add, add_len)) {
 		result = failed();
 	}
-	if (result == 0 && !open_with_tag(ctx->cipher, output, without_overlap(output, input, length), length, tag,
-		tag_len)) {
+	if (result == 0 && !open_with_tag(ctx->cipher, output, without_overlap(output, input, length), length,
+				   tag, tag_len)) {
 		(void)failed();
 		result = MBEDTLS_ERR_GCM_AUTH_FAILED;
 		if (length > 0) {
