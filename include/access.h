@@ -15,10 +15,11 @@
 #include "span.h"
 #include "status.h"
 
-struct access;                            /* opaque */
+struct access; /* opaque */
 struct clock;
 
 /*      name             sentence */
+/* clang-format off */
 #define PERMISSION_TABLE(X) \
 	X(PUBLIC,            "anyone") \
 	X(SELF,              "anyone with a valid key") \
@@ -42,11 +43,16 @@ enum permission {
 #undef X
 	PERM_COUNT
 };
+/* clang-format on */
 
-struct access_role { const char *name; const char *sentence; uint64_t permissions; /* bit per enum permission */ };
+struct access_role {
+	const char *name;
+	const char *sentence;
+	uint64_t permissions; /* bit per enum permission */
+};
 /* uploader, reader, analyst, engineer, auditor, admin; ends with name NULL. */
 extern const struct access_role access_roles[];
-const struct access_role *access_find_role(struct span name);   /* NULL when unknown */
+const struct access_role *access_find_role(struct span name); /* NULL when unknown */
 
 /* Who a request is from; copied into the request. */
 struct access_caller {
@@ -57,45 +63,66 @@ struct access_caller {
 	size_t collection_count;
 };
 
-enum status access_open(struct control *control, struct keyring *keyring, struct clock *clock, struct access **out) MUST_CHECK;
+enum status access_open(struct control *control, struct keyring *keyring, struct clock *clock,
+	struct access **out) MUST_CHECK;
 void access_close(struct access *a);
 
-/* `token` is what follows "Bearer ".  DENIED: unknown, wrong, expired or revoked, always after the same work. */
+/* `token` is what follows "Bearer ".  DENIED: unknown, wrong, expired or revoked, always after the same
+ * work. */
 enum status access_authenticate(struct access *a, struct span token, struct access_caller *out) MUST_CHECK;
 
 bool access_may(const struct access_caller *caller, enum permission p);
 bool access_reaches(const struct access_caller *caller, uint32_t collection);
 
 /* --- keys --- */
-struct access_new_key { const char *principal, *role; const char *const *collections; /* names, ended by NULL; NULL: all */ int64_t valid_ms; /* 0: never expires */ };
+struct access_new_key {
+	const char *principal, *role;
+	const char *const *collections; /* names, ended by NULL; NULL: all */
+	int64_t valid_ms;               /* 0: never expires */
+};
 enum { ACCESS_KEY_TEXT = 3 + 12 + 1 + 43 };
-/* Gives the key's text once; wipe it after showing.  INVALID: unknown role, bad name.  NOT_FOUND: unknown collection. */
-enum status access_make_key(struct access *a, const struct access_new_key *in, char out[ACCESS_KEY_TEXT + 1]) MUST_CHECK;
+/* Gives the key's text once; wipe it after showing.  INVALID: unknown role, bad name.  NOT_FOUND: unknown
+ * collection. */
+enum status access_make_key(
+	struct access *a, const struct access_new_key *in, char out[ACCESS_KEY_TEXT + 1]) MUST_CHECK;
 enum status access_revoke_key(struct access *a, struct span prefix) MUST_CHECK;
-enum status access_list_keys(struct access *a, struct control_key **out, size_t *count) MUST_CHECK;       /* memory_free() */
+enum status access_list_keys(
+	struct access *a, struct control_key **out, size_t *count) MUST_CHECK; /* memory_free() */
 
 /* --- collections: control.db's rows with their keys opened --- */
-struct access_collection { struct control_collection row; struct collection_key key; };
+struct access_collection {
+	struct control_collection row;
+	struct collection_key key;
+};
 /* NOT_FOUND.  A copy; wipe its key with access_collection_wipe(). */
-enum status access_find_collection(struct access *a, struct span name, struct access_collection *out) MUST_CHECK;
-enum status access_collection_by_number(struct access *a, uint32_t number, struct access_collection *out) MUST_CHECK;
+enum status access_find_collection(
+	struct access *a, struct span name, struct access_collection *out) MUST_CHECK;
+enum status access_collection_by_number(
+	struct access *a, uint32_t number, struct access_collection *out) MUST_CHECK;
 void access_collection_wipe(struct access_collection *c);
-struct access_new_collection { struct span name; int64_t retention_ms; /* 0: the configured default */ uint32_t formats; /* 0: all */ };
+struct access_new_collection {
+	struct span name;
+	int64_t retention_ms; /* 0: the configured default */
+	uint32_t formats;     /* 0: all */
+};
 /* INVALID with `why` (a constant sentence): a name outside [a-z0-9][a-z0-9-]{0,62}, a retention out of
  * RETENTION_MIN_MS..retention_max_ms, no format.  EXISTS. */
-enum status access_make_collection(struct access *a, const struct access_new_collection *in, struct control_collection *out,
-				   const char **why) MUST_CHECK;
-enum status access_change_collection(struct access *a, uint32_t number, int64_t retention_ms, uint32_t formats,
-				     const char **why) MUST_CHECK;
+enum status access_make_collection(struct access *a, const struct access_new_collection *in,
+	struct control_collection *out, const char **why) MUST_CHECK;
+enum status access_change_collection(struct access *a, uint32_t number, int64_t retention_ms,
+	uint32_t formats, const char **why) MUST_CHECK;
 enum status access_remove_collection(struct access *a, uint32_t number) MUST_CHECK;
-/* A removed collection whose last image is gone: its rows and its key go for good.  BUSY: it has images yet. */
+/* A removed collection whose last image is gone: its rows and its key go for good.  BUSY: it has images
+ * yet. */
 enum status access_forget_collection(struct access *a, uint32_t number) MUST_CHECK;
-enum status access_list_collections(struct access *a, struct control_collection **out, size_t *count) MUST_CHECK;   /* memory_free() */
+enum status access_list_collections(
+	struct access *a, struct control_collection **out, size_t *count) MUST_CHECK; /* memory_free() */
 /* Writes all collections into the catalog now, and from now on each one that is made, changed or removed.
  * `catalog` is borrowed for the life of `a`. */
 struct catalog;
 enum status access_mirror_collections(struct access *a, struct catalog *catalog) MUST_CHECK;
-/* From the configuration, before use: what a collection gets that names no retention, and the most it may have. */
+/* From the configuration, before use: what a collection gets that names no retention, and the most it may
+ * have. */
 void access_set_retention_max(struct access *a, int64_t retention_max_ms);
 void access_set_retention_default(struct access *a, int64_t retention_ms);
 

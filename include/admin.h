@@ -13,14 +13,14 @@
 #include "catalog.h"
 #include "purge.h"
 
-struct admin;                             /* opaque */
+struct admin; /* opaque */
 
-struct admin_services {                   /* borrowed; catalog, purge, gate may be NULL on a stopped directory */
+struct admin_services { /* borrowed; catalog, purge, gate may be NULL on a stopped directory */
 	struct access *access;
 	struct catalog *catalog;
 	struct purge *purge;
 	struct clock *clock;
-	enum status (*reload)(void *context);     /* certificate reload; NULL when not serving */
+	enum status (*reload)(void *context); /* certificate reload; NULL when not serving */
 	void *context;
 };
 
@@ -28,7 +28,8 @@ struct admin_services {                   /* borrowed; catalog, purge, gate may 
 void admin_execute(const struct admin_services *services, struct span request, struct buf *reply);
 
 /* Listens on `path` (an old socket file is replaced). */
-enum status admin_start(const struct admin_services *services, const char *path, struct admin **out) MUST_CHECK;
+enum status admin_start(
+	const struct admin_services *services, const char *path, struct admin **out) MUST_CHECK;
 void admin_stop(struct admin *a);
 
 /* The other end: sends one request to a running server.  NOT_FOUND: nobody listens. */

@@ -13,16 +13,22 @@
 #include "commit.h"
 #include "config.h"
 
-struct app;                               /* opaque */
+struct app; /* opaque */
 
 /* How much of it is needed. */
 enum app_use { APP_SERVE, APP_ADMINISTER, APP_REBUILD, APP_VERIFY };
 
-/* Opens (APP_SERVE also makes) the data directory of `config`, replays and prepares.  `why` gets one whole sentence
- * when it is not OK: what, why, what to do.  BUSY: another process has the directory. */
-enum status app_open(const struct config *config, enum app_use use, struct app **out, struct buf *why) MUST_CHECK;
+/* Opens (APP_SERVE also makes) the data directory of `config`, replays and prepares.  `why` gets one whole
+ * sentence when it is not OK: what, why, what to do.  BUSY: another process has the directory. */
+enum status app_open(
+	const struct config *config, enum app_use use, struct app **out, struct buf *why) MUST_CHECK;
 
-struct app_welcome { bool is_new; char admin_key[ACCESS_KEY_TEXT + 1]; char ca_path[CONFIG_TEXT_MAX]; int port; };
+struct app_welcome {
+	bool is_new;
+	char admin_key[ACCESS_KEY_TEXT + 1];
+	char ca_path[CONFIG_TEXT_MAX];
+	int port;
+};
 /* Starts every thread and the listener. */
 enum status app_serve(struct app *app, struct app_welcome *welcome, struct buf *why) MUST_CHECK;
 

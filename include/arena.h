@@ -9,7 +9,7 @@
 
 #include "span.h"
 
-struct arena;                             /* opaque */
+struct arena; /* opaque */
 
 /* Gives an arena of at most `max` bytes; NULL without memory. */
 struct arena *arena_new(size_t max);

@@ -11,10 +11,14 @@
 #include "lock.h"
 #include "status.h"
 
-struct budget { struct lock lock; uint64_t total; uint64_t used; };
+struct budget {
+	struct lock lock;
+	uint64_t total;
+	uint64_t used;
+};
 
 void budget_init(struct budget *b, const char *lock_name, uint64_t total);
-enum status budget_acquire(struct budget *b, uint64_t bytes) MUST_CHECK;   /* FULL */
+enum status budget_acquire(struct budget *b, uint64_t bytes) MUST_CHECK; /* FULL */
 void budget_release(struct budget *b, uint64_t bytes);
 uint64_t budget_used(struct budget *b);
 void budget_fini(struct budget *b);

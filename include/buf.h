@@ -14,8 +14,8 @@
 struct buf {
 	uint8_t *data;
 	size_t len;
-	size_t capacity;     /* allocated bytes; owned by buf.c */
-	size_t max;          /* len never passes this */
+	size_t capacity; /* allocated bytes; owned by buf.c */
+	size_t max;      /* len never passes this */
 	bool is_failed;
 };
 

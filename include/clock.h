@@ -26,15 +26,15 @@ int64_t clock_wall_ms(void);
 /* Sleeps; for poll loops of threads that have nothing better to wait on. */
 void clock_sleep_ms(int64_t ms);
 
-struct clock;                             /* opaque */
+struct clock; /* opaque */
 
 struct clock_options {
-	int64_t high_water_ms;           /* stored by clock_high_water_ms() of an earlier run; 0: none */
-	uint32_t scale;                  /* 1 to CLOCK_SCALE_MAX */
-	int64_t scale_origin_wall_ms;    /* when scale > 1: wall and trusted time coincide here */
+	int64_t high_water_ms;        /* stored by clock_high_water_ms() of an earlier run; 0: none */
+	uint32_t scale;               /* 1 to CLOCK_SCALE_MAX */
+	int64_t scale_origin_wall_ms; /* when scale > 1: wall and trusted time coincide here */
 };
 
-/* INVALID: a scale outside 1..CLOCK_SCALE_MAX.  FULL: no memory. */
+/* INVALID: a scale outside 1..CLOCK_SCALE_MAX, or a start that no epoch's number holds.  FULL: no memory. */
 enum status clock_new(const struct clock_options *options, struct clock **out) MUST_CHECK;
 
 /* Trusted time.  Never runs backwards, not even across threads. */
@@ -52,8 +52,8 @@ bool clock_is_held(struct clock *c);
 /* wall minus trusted, ms, at the last tick. */
 int64_t clock_skew_ms(struct clock *c);
 
-/* An operator vouches for wall time: trusted time jumps forward to it if wall is ahead and the hold ends; if wall
- * is behind, trusted time stays (nothing comes back) and the hold ends.  Audited by the caller. */
+/* An operator vouches for wall time: trusted time jumps forward to it if wall is ahead and the hold ends;
+ * if wall is behind, trusted time stays (nothing comes back) and the hold ends.  Audited by the caller. */
 void clock_confirm(struct clock *c);
 
 uint32_t clock_scale(const struct clock *c);

@@ -131,6 +131,8 @@ struct commit_verify_report {
 enum status commit_verify(struct commit *c, void (*say)(void *context, const char *line), void *context,
 	struct commit_verify_report *out) MUST_CHECK;
 
+/* Nobody is kept waiting from here on: not for processing, not for a full disk.  Commits still work. */
+void commit_drain(struct commit *c);
 /* Ends writers and applier after all that is queued was answered. */
 void commit_stop(struct commit *c);
 void commit_close(struct commit *c);

@@ -1,11 +1,10 @@
-/* commit_read.h - opening what commit sealed: an image's private part, its result's keys, a blob's ciphertext.
+/* commit_read.h - opening what commit sealed: an image's private part, its result's keys, a blob's
+ * ciphertext.
  *
- * The catalog's row says where the records lie; here they are read, checked and
- * opened under the image's key.  Whoever opens an image holds its key's handle,
- * which tells when the image is destroyed.
+ * The catalog's row says where the records lie; here they are read, checked and opened under the image's
+ * key.  Whoever opens an image holds its key's handle, which tells when the image is destroyed.
  *
- * Threads: any.
- */
+ * Threads: any. */
 #ifndef DARKROOM_COMMIT_READ_H
 #define DARKROOM_COMMIT_READ_H
 

@@ -26,15 +26,15 @@ enum config_setting {
 enum config_origin { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENVIRONMENT, CONFIG_FROM_FLAG };
 
 struct config {
-#define CONFIG_TEXT(field)     char field[CONFIG_TEXT_MAX];
-#define CONFIG_NUMBER(field)   int64_t field;
-#define CONFIG_SIZE(field)     int64_t field;     /* bytes */
-#define CONFIG_DURATION(field) int64_t field;     /* ms */
-#define CONFIG_CHOICE(field)   char field[CONFIG_TEXT_MAX];
+#define CONFIG_TEXT(field) char field[CONFIG_TEXT_MAX];
+#define CONFIG_NUMBER(field) int64_t field;
+#define CONFIG_SIZE(field) int64_t field;     /* bytes */
+#define CONFIG_DURATION(field) int64_t field; /* ms */
+#define CONFIG_CHOICE(field) char field[CONFIG_TEXT_MAX];
 #define X(field, key, type, min, max, value, unit, sentence) CONFIG_##type(field)
 #include "settings.def"
 #undef X
-	uint8_t origin[CONFIG_SETTING_COUNT];     /* enum config_origin of each */
+	uint8_t origin[CONFIG_SETTING_COUNT]; /* enum config_origin of each */
 };
 
 /* All defaults. */

@@ -36,8 +36,9 @@ struct sqlite3 *database_handle(struct database *db);
 /* Runs a constant script, each statement to its end. */
 enum status database_run(struct database *db, const char *script) MUST_CHECK;
 
-/* Brings the schema up to `version`, in one transaction: an empty file gets `schema` whole, one of version n
- * gets steps[n - 1] and on, each of which leads to the next version.  UNSUPPORTED: a newer program wrote it. */
+/* Brings the schema up to `version`, in one transaction: an empty file gets `schema` whole, one of version
+ * n gets steps[n - 1] and on, each of which leads to the next version.  UNSUPPORTED: a newer program wrote
+ * it. */
 struct database_schema {
 	int version;
 	const char *schema;

@@ -10,14 +10,16 @@
 #include "span.h"
 #include "status.h"
 
-struct digest { uint8_t bytes[32]; };
+struct digest {
+	uint8_t bytes[32];
+};
 
 /* Fetches the algorithms.  IO: libcrypto lacks one. */
 enum status digest_init(void) MUST_CHECK;
 
 /* SHA-256 or HMAC-SHA-256 in pieces. */
 struct digest_stream;
-struct digest_stream *digest_begin(void);                  /* NULL without memory */
+struct digest_stream *digest_begin(void); /* NULL without memory */
 struct digest_stream *digest_begin_hmac(struct span key);
 void digest_update(struct digest_stream *s, struct span bytes);
 /* Gives the digest and frees `s`. */

@@ -9,11 +9,23 @@
 
 #include <stdbool.h>
 
-enum fault { FAULT_OPEN, FAULT_WRITE, FAULT_SYNC, FAULT_READ, FAULT_ALLOCATE_SPACE, FAULT_TRUNCATE, FAULT_RENAME,
-	     FAULT_UNLINK, FAULT_MEMORY, FAULT_RANDOM, FAULT_COUNT };
+enum fault {
+	FAULT_OPEN,
+	FAULT_WRITE,
+	FAULT_SYNC,
+	FAULT_READ,
+	FAULT_ALLOCATE_SPACE,
+	FAULT_TRUNCATE,
+	FAULT_RENAME,
+	FAULT_UNLINK,
+	FAULT_MEMORY,
+	FAULT_RANDOM,
+	FAULT_COUNT
+};
 
 #ifdef DARKROOM_FAULTS
-/* The `nth` call (from 1) of `kind` from now on fails with errno `error`, and all after it if `is_forever`. */
+/* The `nth` call (from 1) of `kind` from now on fails with errno `error`, and all after it if
+ * `is_forever`. */
 void fault_arm(enum fault kind, unsigned nth, int error, bool is_forever);
 void fault_disarm(void);
 /* Whether an armed fault has fired since it was armed. */
@@ -21,7 +33,11 @@ bool fault_has_fired(void);
 /* Sets errno and answers true if this call is to fail. */
 bool fault_hit(enum fault kind);
 #else
-static inline bool fault_hit(enum fault kind) { (void)kind; return false; }
+static inline bool fault_hit(enum fault kind)
+{
+	(void)kind;
+	return false;
+}
 #endif
 
 #endif

@@ -11,10 +11,10 @@
 
 #include "buf.h"
 
-struct fetcher;                           /* opaque */
+struct fetcher; /* opaque */
 
 struct fetcher_options {
-	const char *ca_path;              /* PEM; NULL: the system's */
+	const char *ca_path; /* PEM; NULL: the system's */
 	int64_t connect_ms, total_ms;
 };
 
@@ -22,21 +22,26 @@ enum status fetcher_new(const struct fetcher_options *options, struct fetcher **
 
 struct fetcher_request {
 	const char *method, *url;
-	const char *const *headers;       /* "Name: value", ended by NULL; may be NULL */
-	struct span body;                 /* sent as it is */
-	int body_fd;                      /* instead of body when >= 0: sent from offset 0 */
+	const char *const *headers; /* "Name: value", ended by NULL; may be NULL */
+	struct span body;           /* sent as it is */
+	int body_fd;                /* instead of body when >= 0: sent from offset 0 */
 	uint64_t body_len;
-	int reply_fd;                     /* a 2xx reply's body goes here instead of reply->body when >= 0 */
-	void (*progress)(void *context, uint64_t done, uint64_t total);   /* may be NULL */
+	int reply_fd; /* a 2xx reply's body goes here instead of reply->body when >= 0 */
+	void (*progress)(void *context, uint64_t done, uint64_t total); /* may be NULL */
 	void *progress_context;
 };
 
-struct fetcher_reply { int http_status; struct buf headers, body; char error[256]; int64_t retry_after_s; };
+struct fetcher_reply {
+	int http_status;
+	struct buf headers, body;
+	char error[256];
+	int64_t retry_after_s;
+};
 
 /* OK: an HTTP answer came, whatever its code.  IO/TIMEOUT/TOO_BIG/INVALID: none; reply->error says why.
  * `reply` is initialised by the call; end it with fetcher_reply_fini() in every case. */
 enum status fetcher_send(struct fetcher *f, const struct fetcher_request *request, uint64_t reply_max,
-			 struct fetcher_reply *reply) MUST_CHECK;
+	struct fetcher_reply *reply) MUST_CHECK;
 void fetcher_reply_fini(struct fetcher_reply *reply);
 void fetcher_free(struct fetcher *f);
 

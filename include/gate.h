@@ -25,19 +25,19 @@
 #include "span.h"
 #include "status.h"
 
-struct gate;                              /* opaque */
+struct gate; /* opaque */
 
 enum gate_client_certificate { GATE_CLIENT_NONE, GATE_CLIENT_OPTIONAL, GATE_CLIENT_REQUIRED };
 
 struct gate_options {
-	const char *certificate_path, *key_path;   /* PEM; borrowed for the call, copied */
-	const char *client_ca_path;                /* PEM; NULL with GATE_CLIENT_NONE */
+	const char *certificate_path, *key_path; /* PEM; borrowed for the call, copied */
+	const char *client_ca_path;              /* PEM; NULL with GATE_CLIENT_NONE */
 	enum gate_client_certificate client_certificate;
 	int64_t handshake_ms, head_ms, keep_alive_ms, body_ms_base;
-	uint32_t body_rate_min;                    /* bytes per second, > 0; a body has base + bytes / rate */
-	uint32_t reply_rate_min;                   /* the same for a peer that reads a reply */
-	uint32_t address_connections_max;          /* per peer address (IPv6: per /64) */
-	uint32_t connections_max;                  /* in all; past it the handshake is refused */
+	uint32_t body_rate_min;           /* bytes per second, > 0; a body has base + bytes / rate */
+	uint32_t reply_rate_min;          /* the same for a peer that reads a reply */
+	uint32_t address_connections_max; /* per peer address (IPv6: per /64) */
+	uint32_t connections_max;         /* in all; past it the handshake is refused */
 };
 
 /* Loads the certificate and installs the gate.  INVALID: certificate or key unusable, logged with the path.
@@ -48,10 +48,10 @@ enum status gate_open(const struct gate_options *options, struct gate **out) MUS
 enum status gate_reload(struct gate *g) MUST_CHECK;
 
 struct gate_peer {
-	char address[64];                          /* numeric, without port */
-	bool has_certificate;                      /* verified against client_ca */
-	char subject[256];                         /* RFC 4514 text */
-	struct span certificate_der;               /* lent for the connection's life */
+	char address[64];            /* numeric, without port */
+	bool has_certificate;        /* verified against client_ca */
+	char subject[256];           /* RFC 4514 text */
+	struct span certificate_der; /* lent for the connection's life */
 };
 
 /* The head that this thread is serving; NULL outside a request. */

@@ -17,10 +17,10 @@
 #include "purge.h"
 #include "query.h"
 
-struct http;                              /* opaque */
+struct http; /* opaque */
 
 struct http_options {
-	struct access *access;            /* all borrowed */
+	struct access *access; /* all borrowed */
 	struct ingest *ingest;
 	struct fetch *fetch;
 	struct purge *purge;
@@ -30,13 +30,14 @@ struct http_options {
 	struct gate *gate;
 	struct clock *clock;
 	struct budget *budget;
-	const char *listen;               /* "127.0.0.1:8443", "[::1]:0" */
+	const char *listen; /* "127.0.0.1:8443", "[::1]:0" */
 	const char *certificate_path;
 	uint32_t threads;
 	uint64_t image_bytes_max;
 	int64_t rate_per_s;
-	bool (*is_ready)(void *context, const char **why);   /* for /readyz; app's */
-	void (*on_erase)(void *context, const uint8_t *id);  /* children that hold this image are to be killed; app's */
+	bool (*is_ready)(void *context, const char **why); /* for /readyz; app's */
+	void (*on_erase)(
+		void *context, const uint8_t *id); /* children that hold this image are to be killed; app's */
 	void *context;
 };
 

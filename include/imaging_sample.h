@@ -8,7 +8,10 @@
 
 #include "buf.h"
 
-struct imaging_sample_options { uint32_t seed, width, height; bool has_gps; };
+struct imaging_sample_options {
+	uint32_t seed, width, height;
+	bool has_gps;
+};
 
 /* Appends the JPEG.  FULL: no memory, or over out->max. */
 enum status imaging_sample(const struct imaging_sample_options *options, struct buf *out) MUST_CHECK;

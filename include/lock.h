@@ -12,8 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lock { pthread_mutex_t mutex; const char *name; };
-struct signal { pthread_cond_t cond; };
+struct lock {
+	pthread_mutex_t mutex;
+	const char *name;
+};
+struct signal {
+	pthread_cond_t cond;
+};
 
 /* `name` is borrowed for the lock's life: "store.inbox". */
 void lock_init(struct lock *l, const char *name);

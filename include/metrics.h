@@ -10,6 +10,7 @@
 #include "buf.h"
 
 /*  id                         type       name                                        sentence */
+/* clang-format off */
 #define METRIC_TABLE(X) \
 	X(UPLOADS,                COUNTER,   "darkroom_uploads_total",                   "images acknowledged") \
 	X(UPLOADS_REFUSED,        COUNTER,   "darkroom_uploads_refused_total",           "uploads answered with an error") \
@@ -62,11 +63,12 @@ enum metric {
 #undef X
 	METRIC_COUNT
 };
+/* clang-format on */
 
-void metrics_add(enum metric m, uint64_t n);          /* counters and gauges */
-void metrics_set(enum metric m, int64_t value);       /* gauges, and counters mirrored from elsewhere */
-void metrics_observe_ms(enum metric m, int64_t ms);   /* histograms */
-int64_t metrics_get(enum metric m);                   /* a histogram's count */
+void metrics_add(enum metric m, uint64_t n);        /* counters and gauges */
+void metrics_set(enum metric m, int64_t value);     /* gauges, and counters mirrored from elsewhere */
+void metrics_observe_ms(enum metric m, int64_t ms); /* histograms */
+int64_t metrics_get(enum metric m);                 /* a histogram's count */
 
 /* The exposition text of all metrics. */
 void metrics_render(struct buf *out);

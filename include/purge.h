@@ -15,9 +15,9 @@
 #include "control.h"
 #include "keyring.h"
 
-struct purge;                             /* opaque */
+struct purge; /* opaque */
 struct purge_options {
-	struct access *access;                    /* all borrowed */
+	struct access *access; /* all borrowed */
 	struct keyring *keyring;
 	struct catalog *catalog;
 	struct commit *commit;
@@ -28,11 +28,16 @@ struct purge_options {
 enum status purge_new(const struct purge_options *options, struct purge **out) MUST_CHECK;
 void purge_free(struct purge *p);
 
-/* Destroys every epoch key due at trusted now, unless the clock is held; appends their receipts.  Gives how many. */
+/* Destroys every epoch key due at trusted now, unless the clock is held; appends their receipts.  Gives
+ * how many. */
 enum status purge_due(struct purge *p, uint64_t *destroyed) MUST_CHECK;
 
-/* One bounded round: forget up to PURGE_ROWS_BATCH rows of destroyed epochs, drop empty segments, punch dead runs (when
- * `is_hourly`), checkpoint.  Gives whether more is waiting. */
+/* The same at the start, when nothing else is open yet: a full disk or a damaged catalog cannot put it
+ * off. */
+enum status purge_due_keys(struct keyring *keyring, struct clock *clock, uint64_t *destroyed) MUST_CHECK;
+
+/* One bounded round: forget up to PURGE_ROWS_BATCH rows of destroyed epochs, drop empty segments, punch
+ * dead runs (when `is_hourly`), checkpoint.  Gives whether more is waiting. */
 enum status purge_housekeeping(struct purge *p, bool is_hourly, bool *has_more) MUST_CHECK;
 
 /* Early erase: commit_erase(), then a receipt.  NOT_FOUND; IO: do not believe it. */
@@ -45,7 +50,8 @@ int64_t purge_lag_ms(struct purge *p);
 enum status purge_public_key(struct purge *p, struct buf *out) MUST_CHECK;
 /* Receipts as a JSON array from number > after, at most `limit`. */
 enum status purge_receipts(struct purge *p, uint64_t after, uint32_t limit, struct buf *out) MUST_CHECK;
-/* Checks a JSON array of receipts against a public key: signatures and chain.  MISMATCH/INVALID with the number in *bad. */
+/* Checks a JSON array of receipts against a public key: signatures and chain.  MISMATCH/INVALID with the
+ * number in *bad. */
 enum status purge_verify_receipts(struct span json, struct span public_pem, uint64_t *bad) MUST_CHECK;
 
 #endif

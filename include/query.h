@@ -18,33 +18,47 @@
 #include "span.h"
 #include "status.h"
 
-struct query;                             /* opaque */
-struct query_cursor;                      /* opaque */
+struct query;        /* opaque */
+struct query_cursor; /* opaque */
 struct clock;
 
 /* Before any SQLite connection is opened in this process: counts SQLite's memory per thread. */
 enum status query_init_memory(void) MUST_CHECK;
 
-struct query_options { const char *catalog_path; struct clock *clock; int64_t ms_max; int64_t rows_max; uint32_t concurrent_max; };
+struct query_options {
+	const char *catalog_path;
+	struct clock *clock;
+	int64_t ms_max;
+	int64_t rows_max;
+	uint32_t concurrent_max;
+};
 enum status query_new(const struct query_options *options, struct query **out) MUST_CHECK;
 void query_free(struct query *q);
 
 enum query_type { QUERY_TEXT, QUERY_INTEGER, QUERY_REAL, QUERY_BLOB, QUERY_NULL };
-struct query_column { const char *name; enum query_type declared; };
-struct query_value { enum query_type type; int64_t integer; double real; struct span bytes; };
+struct query_column {
+	const char *name;
+	enum query_type declared;
+};
+struct query_value {
+	enum query_type type;
+	int64_t integer;
+	double real;
+	struct span bytes;
+};
 
 /* A parameter of the statement: text, integer, real or NULL. */
-/* INVALID: not one read-only SELECT over published views, `why` says what and what to do; DENIED: names something unpublished;
- * FULL: too many queries run. */
-enum status query_open(struct query *q, struct span sql, const struct query_value *parameters, size_t parameter_count,
-		       struct query_cursor **out, struct buf *why) MUST_CHECK;
+/* INVALID: not one read-only SELECT over published views, `why` says what and what to do; DENIED: names
+ * something unpublished; FULL: too many queries run. */
+enum status query_open(struct query *q, struct span sql, const struct query_value *parameters,
+	size_t parameter_count, struct query_cursor **out, struct buf *why) MUST_CHECK;
 size_t query_column_count(const struct query_cursor *c);
 struct query_column query_column(const struct query_cursor *c, size_t index);
 /* OK: a row is there.  NOT_FOUND: the end.  TIMEOUT, TOO_BIG (rows, memory), INVALID: cut, `why` says so. */
 enum status query_next(struct query_cursor *c, struct buf *why) MUST_CHECK;
-struct query_value query_value(const struct query_cursor *c, size_t index);   /* lent until the next call */
+struct query_value query_value(const struct query_cursor *c, size_t index); /* lent until the next call */
 void query_cancel(struct query_cursor *c);
-void query_close(struct query_cursor *c);       /* NULL is fine */
+void query_close(struct query_cursor *c); /* NULL is fine */
 
 /* The published views with their columns, as JSON, from the schema itself. */
 enum status query_schema(struct query *q, struct buf *out) MUST_CHECK;

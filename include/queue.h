@@ -11,7 +11,7 @@
 
 #include "status.h"
 
-struct queue;                             /* opaque */
+struct queue; /* opaque */
 
 enum status queue_new(const char *lock_name, size_t capacity, struct queue **out) MUST_CHECK;
 
@@ -25,6 +25,6 @@ enum status queue_take(struct queue *q, int64_t wait_ms, void **out) MUST_CHECK;
 /* After this nothing goes in; what is inside can still be taken. */
 void queue_stop(struct queue *q);
 size_t queue_len(struct queue *q);
-void queue_free(struct queue *q);         /* NULL is fine; nobody may be waiting */
+void queue_free(struct queue *q); /* NULL is fine; nobody may be waiting */
 
 #endif

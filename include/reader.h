@@ -8,9 +8,15 @@
 
 #include "span.h"
 
-struct reader { struct span rest; bool is_failed; };
+struct reader {
+	struct span rest;
+	bool is_failed;
+};
 
-static inline struct reader reader_of(struct span s) { return (struct reader){ s, false }; }
+static inline struct reader reader_of(struct span s)
+{
+	return (struct reader){ s, false };
+}
 
 uint8_t reader_u8(struct reader *r);
 uint16_t reader_u16(struct reader *r);
@@ -24,7 +30,13 @@ struct span reader_bytes(struct reader *r, size_t len);
 void reader_copy(struct reader *r, void *out, size_t len);
 
 /* True if every read so far was inside; reader_at_end(): and nothing is left. */
-static inline bool reader_ok(const struct reader *r) { return !r->is_failed; }
-static inline bool reader_at_end(const struct reader *r) { return !r->is_failed && r->rest.len == 0; }
+static inline bool reader_ok(const struct reader *r)
+{
+	return !r->is_failed;
+}
+static inline bool reader_at_end(const struct reader *r)
+{
+	return !r->is_failed && r->rest.len == 0;
+}
 
 #endif

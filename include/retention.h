@@ -9,7 +9,7 @@
 
 #include "purge.h"
 
-struct retention;                         /* opaque */
+struct retention; /* opaque */
 
 struct retention_options {
 	struct purge *purge;
@@ -18,7 +18,7 @@ struct retention_options {
 	struct commit *commit;
 	struct control *control;
 	struct clock *clock;
-	int data_fd;                      /* borrowed; for the free-space gauge */
+	int data_fd; /* borrowed; for the free-space gauge */
 };
 
 /* What must be true before the port opens: slots made ahead, everything due destroyed, the mark stored. */

@@ -8,7 +8,7 @@
 
 #include "buf.h"
 
-struct sign_key;                          /* opaque; wiped when freed */
+struct sign_key; /* opaque; wiped when freed */
 
 enum status sign_key_make(struct sign_key **out) MUST_CHECK;
 /* INVALID: not a P-256 private key. */
@@ -25,15 +25,16 @@ enum status sign_verify(struct span public_pem, struct span message, struct span
 
 struct sign_certificate_options {
 	const char *common_name;
-	const char *const *names;        /* DNS names and IP addresses for subjectAltName, ended by NULL; NULL for a CA */
-	int days;                        /* valid from one hour before wall time to `days` after it */
+	const char *const
+		*names; /* DNS names and IP addresses for subjectAltName, ended by NULL; NULL for a CA */
+	int days;       /* valid from one hour before wall time to `days` after it */
 	bool is_ca;
 	const struct sign_key *issuer_key;
-	struct span issuer_pem;          /* issuer's certificate; empty: self-signed */
+	struct span issuer_pem; /* issuer's certificate; empty: self-signed */
 };
 
 /* Appends a PEM certificate for `key`, signed by the issuer. */
 enum status sign_certificate(const struct sign_key *key, const struct sign_certificate_options *options,
-			     struct buf *out) MUST_CHECK;
+	struct buf *out) MUST_CHECK;
 
 #endif

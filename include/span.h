@@ -10,7 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct span { const uint8_t *data; size_t len; };
+struct span {
+	const uint8_t *data;
+	size_t len;
+};
 
 /* Lends a C string without its NUL; NULL gives the empty span. */
 struct span span_of(const char *text);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 /*     name          text                                          retryable */
+/* clang-format off */
 #define STATUS_TABLE(X) \
 	X(OK,          "done",                                       false) \
 	X(INVALID,     "the input is malformed",                     false) \
@@ -34,6 +35,7 @@ enum status {
 #undef X
 	ST_COUNT
 };
+/* clang-format on */
 
 /* Every function that returns a status carries this: an ignored one is a bug. */
 #define MUST_CHECK __attribute__((warn_unused_result))

@@ -53,8 +53,8 @@ enum status store_submit(struct store *st, struct store_entry *entry) MUST_CHECK
  * store_close().  The writer has BATCHES_MAX of them and waits when all are out. */
 void store_batch_free(struct store_batch *batch);
 
-/* True if whoever handled everything up to `handled` has handled all that will come from before the open segment:
- * a STATE and the seal of a clean stop take a sequence number, too, and are not passed on. */
+/* True if whoever handled everything up to `handled` has handled all that will come from before the open
+ * segment: a STATE and the seal of a clean stop take a sequence number, too, and are not passed on. */
 bool store_is_told(struct store *st, struct position handled);
 
 /* The end of the last synced batch. */
@@ -94,8 +94,8 @@ enum status store_punch(struct store *st, struct place at, uint64_t *freed) MUST
  * already. */
 enum status store_drop(struct store *st, uint32_t segment, uint64_t *freed) MUST_CHECK;
 
-/* Closes the open segment and begins another, if it holds more than its STATE; a writer that writes rolls by age
- * itself, this is for idle stores. */
+/* Closes the open segment and begins another, if it holds more than its STATE; a writer that writes rolls
+ * by age itself, this is for idle stores. */
 enum status store_roll(struct store *st) MUST_CHECK;
 
 /* Segment numbers that exist, ascending.  Gives an array; end with memory_free(). */

@@ -9,11 +9,15 @@
 
 #include "status.h"
 
-struct thread { pthread_t handle; bool is_started; };
+struct thread {
+	pthread_t handle;
+	bool is_started;
+};
 
 /* Runs `entry(argument)` on a thread called `name` (15 characters at most).
  * FULL: the system gave no thread. */
-enum status thread_start(struct thread *t, const char *name, void (*entry)(void *), void *argument) MUST_CHECK;
+enum status thread_start(
+	struct thread *t, const char *name, void (*entry)(void *), void *argument) MUST_CHECK;
 
 /* Waits for its end; nothing if it was never started. */
 void thread_join(struct thread *t);

@@ -10,9 +10,15 @@
 #include "process.h"
 #include "queue.h"
 
-struct worker;                            /* opaque: the pool */
+struct worker; /* opaque: the pool */
 
-struct worker_options { struct process *process; struct fetch *fetch; struct budget *budget; struct queue *bell; uint32_t threads; };
+struct worker_options {
+	struct process *process;
+	struct fetch *fetch;
+	struct budget *budget;
+	struct queue *bell;
+	uint32_t threads;
+};
 enum status worker_start(const struct worker_options *options, struct worker **out) MUST_CHECK;
 /* Lets jobs in hand finish for `grace_ms`, then kills their children (the jobs stay queued). */
 void worker_stop(struct worker *w, int64_t grace_ms);

@@ -72,8 +72,8 @@ static enum status check_rules(
 	return ST_OK;
 }
 
-/* Row, then key.  If the process ends in between, the next start finds a row without a key and removes it; if the
- * second step fails here, the row goes now. */
+/* Row, then key.  If the process ends in between, the next start finds a row without a key and removes it;
+ * if the second step fails here, the row goes now. */
 static enum status make(struct access *a, struct control_collection *row)
 {
 	enum status st = control_add_collection(a->control, row, &row->number);
@@ -91,8 +91,8 @@ static enum status make(struct access *a, struct control_collection *row)
 enum status access_make_collection(struct access *a, const struct access_new_collection *in,
 	struct control_collection *out, const char **why)
 {
-	struct control_collection row = {
-		.retention_ms = in->retention_ms != 0 ? in->retention_ms : a->retention_default_ms,
+	struct control_collection row = { .retention_ms = in->retention_ms != 0 ? in->retention_ms
+										: a->retention_default_ms,
 		.created_at = clock_now_ms(a->clock),
 		.formats = in->formats != 0 ? in->formats : all_formats };
 	*why = NULL;

@@ -8,7 +8,10 @@
 
 enum { COLLECTIONS_NAMED_MAX = 64 };
 
-struct name_list { char text[COLLECTIONS_NAMED_MAX][COLLECTION_NAME_MAX + 1]; const char *list[COLLECTIONS_NAMED_MAX + 1]; };
+struct name_list {
+	char text[COLLECTIONS_NAMED_MAX][COLLECTION_NAME_MAX + 1];
+	const char *list[COLLECTIONS_NAMED_MAX + 1];
+};
 
 static void put_time_or_null(struct json_writer *w, const char *key, int64_t ms)
 {
@@ -79,7 +82,7 @@ static enum status read_names(const struct json *array, struct name_list *out)
 	for (size_t i = 0; i < count; i++) {
 		struct span name;
 		if (json_text(json_at(array, i), &name) != ST_OK ||
-		    span_to_text(name, out->text[i], sizeof out->text[i]) != ST_OK)
+			span_to_text(name, out->text[i], sizeof out->text[i]) != ST_OK)
 			return ST_INVALID;
 		out->list[i] = out->text[i];
 	}
@@ -87,12 +90,14 @@ static enum status read_names(const struct json *array, struct name_list *out)
 	return ST_OK;
 }
 
-static enum status make_named(struct access *a, const struct access_new_key *in, struct json_writer *w, const char **why)
+static enum status make_named(
+	struct access *a, const struct access_new_key *in, struct json_writer *w, const char **why)
 {
 	char key[ACCESS_KEY_TEXT + 1];
 	enum status st = access_make_key(a, in, key);
 	if (st == ST_INVALID)
-		*why = "the role is one of uploader, reader, analyst, engineer, auditor, admin; a principal's name is 1 to 63 "
+		*why = "the role is one of uploader, reader, analyst, engineer, auditor, admin; a "
+			"principal's name is 1 to 63 "
 		       "bytes of UTF-8 without control characters";
 	if (st == ST_NOT_FOUND)
 		*why = "there is no collection of that name";
@@ -105,7 +110,8 @@ static enum status make_named(struct access *a, const struct access_new_key *in,
 	return st;
 }
 
-enum status access_json_make_key(struct access *a, const struct json *request, struct json_writer *w, const char **why)
+enum status access_json_make_key(
+	struct access *a, const struct json *request, struct json_writer *w, const char **why)
 {
 	struct span principal, role;
 	char principal_text[PRINCIPAL_NAME_MAX + 1], role_text[16];
@@ -113,9 +119,10 @@ enum status access_json_make_key(struct access *a, const struct json *request, s
 	struct access_new_key in = { .principal = principal_text, .role = role_text };
 	const struct json *collections = json_get(request, "collections");
 	*why = "a key needs \"principal\" and \"role\"";
-	if (json_get_text(request, "principal", &principal) != ST_OK || json_get_text(request, "role", &role) != ST_OK ||
-	    span_to_text(principal, principal_text, sizeof principal_text) != ST_OK ||
-	    span_to_text(role, role_text, sizeof role_text) != ST_OK)
+	if (json_get_text(request, "principal", &principal) != ST_OK ||
+		json_get_text(request, "role", &role) != ST_OK ||
+		span_to_text(principal, principal_text, sizeof principal_text) != ST_OK ||
+		span_to_text(role, role_text, sizeof role_text) != ST_OK)
 		return ST_INVALID;
 	*why = "\"valid_ms\" is how long the key is good, in ms";
 	if (json_get_i64(request, "valid_ms", &in.valid_ms) == ST_INVALID || in.valid_ms < 0)
@@ -150,8 +157,8 @@ static enum status read_retention(const struct json *request, int64_t *out)
 	return st;
 }
 
-enum status access_json_make_collection(struct access *a, const struct json *request, struct control_collection *out,
-					const char **why)
+enum status access_json_make_collection(
+	struct access *a, const struct json *request, struct control_collection *out, const char **why)
 {
 	struct access_new_collection in = { .retention_ms = 0 };
 	*why = "a collection needs \"name\"; \"retention_s\" and \"formats\" are optional";
@@ -159,20 +166,20 @@ enum status access_json_make_collection(struct access *a, const struct json *req
 	if (st == ST_OK && in.retention_ms <= 0)
 		st = ST_INVALID;
 	if (json_get_text(request, "name", &in.name) != ST_OK || st == ST_INVALID ||
-	    access_json_read_formats(json_get(request, "formats"), &in.formats) != ST_OK)
+		access_json_read_formats(json_get(request, "formats"), &in.formats) != ST_OK)
 		return ST_INVALID;
 	*why = NULL;
 	return access_make_collection(a, &in, out, why);
 }
 
-enum status access_json_change_collection(struct access *a, const struct json *request, const struct control_collection *row,
-					  const char **why)
+enum status access_json_change_collection(
+	struct access *a, const struct json *request, const struct control_collection *row, const char **why)
 {
 	int64_t retention_ms = row->retention_ms;
 	uint32_t formats = 0;
 	*why = "\"retention_s\" is a number, \"formats\" a list of formats";
 	if (read_retention(request, &retention_ms) == ST_INVALID ||
-	    access_json_read_formats(json_get(request, "formats"), &formats) != ST_OK)
+		access_json_read_formats(json_get(request, "formats"), &formats) != ST_OK)
 		return ST_INVALID;
 	*why = NULL;
 	return access_change_collection(a, row->number, retention_ms, formats ? formats : row->formats, why);

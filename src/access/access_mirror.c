@@ -14,8 +14,8 @@ enum status access_mirror(struct access *a, enum status st)
 	st = control_list_collections(a->control, &rows, &count);
 	for (size_t i = 0; st == ST_OK && i < count; i++)
 		if (rows[i].has_key)
-			st = catalog_put_collection(a->catalog, rows[i].number, rows[i].name, rows[i].retention_ms,
-						    rows[i].created_at);
+			st = catalog_put_collection(a->catalog, rows[i].number, rows[i].name,
+				rows[i].retention_ms, rows[i].created_at);
 	memory_free(rows);
 	return st;
 }

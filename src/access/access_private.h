@@ -34,8 +34,8 @@ void access_change_begin(struct access *a);
 /* Reads everything again; gives `st` or, if that was OK, what reading said. */
 enum status access_change_end(struct access *a, enum status st) MUST_CHECK;
 
-/* Copies all collections into the catalog, if there is one, when `st` is OK; between begin and end.  Gives the
- * status. */
+/* Copies all collections into the catalog, if there is one, when `st` is OK; between begin and end.  Gives
+ * the status. */
 enum status access_mirror(struct access *a, enum status st) MUST_CHECK;
 
 /* The key with this prefix, under `cache`; NULL. */

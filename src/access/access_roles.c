@@ -6,8 +6,8 @@
 #define MAY(permission) (UINT64_C(1) << PERM_##permission)
 static_assert(PERM_COUNT <= 64, "a permission is a bit");
 
-/* Whoever has a key may ask who it is; an uploader may not look at what others sent, an analyst sees rows, not
- * pictures. */
+/* Whoever has a key may ask who it is; an uploader may not look at what others sent, an analyst sees rows,
+ * not pictures. */
 const struct access_role access_roles[] = {
 	{ "uploader", "uploads images and sees nothing", MAY(SELF) | MAY(IMAGE_WRITE) },
 	{ "reader", "reads images, their renditions and records",

@@ -13,7 +13,11 @@
 enum { RECEIPTS_AT_ONCE = 500, PUBLIC_KEY_MAX = 1024 };
 #define RECEIPTS_BYTES_MAX MIB(1)
 
-struct command_context { const struct admin_services *services; const struct json *request; struct json_writer *reply; };
+struct command_context {
+	const struct admin_services *services;
+	const struct json *request;
+	struct json_writer *reply;
+};
 
 struct command {
 	const char *name;

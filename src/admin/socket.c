@@ -66,7 +66,8 @@ static enum status read_line(int fd, struct buf *line, int wait_ms)
 static enum status write_all(int fd, struct span bytes)
 {
 	while (bytes.len > 0) {
-		ssize_t n = wait_for(fd, POLLOUT, PEER_MS) ? send(fd, bytes.data, bytes.len, MSG_NOSIGNAL) : 0;
+		ssize_t n =
+			wait_for(fd, POLLOUT, PEER_MS) ? send(fd, bytes.data, bytes.len, MSG_NOSIGNAL) : 0;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -83,7 +84,8 @@ static void serve_peer(struct admin *a, int fd)
 	buf_init(&reply, REPLY_MAX);
 	enum status st = read_line(fd, &line, PEER_MS);
 	if (st == ST_OK) {
-		admin_execute(&a->services, span_trim(span_slice(buf_span(&line), 0, span_find(buf_span(&line), '\n'))), &reply);
+		admin_execute(&a->services,
+			span_trim(span_slice(buf_span(&line), 0, span_find(buf_span(&line), '\n'))), &reply);
 		buf_put_byte(&reply, '\n');
 		st = write_all(fd, buf_span(&reply));
 	}
@@ -118,7 +120,7 @@ static enum status open_socket(struct admin *a)
 	(void)unlink(a->path);
 	a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (a->fd < 0 || bind(a->fd, (struct sockaddr *)&address, sizeof address) || chmod(a->path, 0600) ||
-	    listen(a->fd, BACKLOG))
+		listen(a->fd, BACKLOG))
 		return status_of_errno(errno);
 	return ST_OK;
 }

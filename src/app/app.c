@@ -12,9 +12,7 @@
 #include "app_private.h"
 #include "file.h"
 #include "imaging.h"
-#include "log.h"
 #include "memory.h"
-#include "metrics.h"
 
 enum { READERS_SPARE = 16 };
 
@@ -46,8 +44,9 @@ static bool is_loopback(const char *listen)
 static enum status open_keys(struct app *app, bool may_make, struct buf *why)
 {
 	struct directory *d = &app->directory;
-	struct keyring_options options = { .dir_fd = d->keys_fd, .root_key_path = d->root_key_path,
-					   .node = (uint16_t)app->config.node };
+	struct keyring_options options = {
+		.dir_fd = d->keys_fd, .root_key_path = d->root_key_path, .node = (uint16_t)app->config.node
+	};
 	memcpy(options.directory_id, d->id, sizeof options.directory_id);
 	enum status st = ST_OK;
 	if (may_make && d->is_new) {
@@ -60,12 +59,16 @@ static enum status open_keys(struct app *app, bool may_make, struct buf *why)
 	if (st == ST_OK)
 		st = keyring_open(&options, &app->keyring);
 	if (st == ST_DENIED)
-		buf_printf(why, "the root key %s must be readable by its owner alone: chmod 600 it", d->root_key_path);
+		buf_printf(why, "the root key %s must be readable by its owner alone: chmod 600 it",
+			d->root_key_path);
 	else if (st == ST_MISMATCH)
-		buf_printf(why, "the root key %s or the keyring belongs to another data directory", d->root_key_path);
+		buf_printf(why, "the root key %s or the keyring belongs to another data directory",
+			d->root_key_path);
 	else if (st == ST_NOT_FOUND)
-		buf_printf(why, "the root key %s or the keyring is missing: give their places with --root-key and --keys",
-			   d->root_key_path);
+		buf_printf(why,
+			"the root key %s or the keyring is missing: give their places with --root-key and "
+			"--keys",
+			d->root_key_path);
 	else if (st != ST_OK)
 		buf_printf(why, "the keyring cannot be opened: %s (see the log)", status_text(st));
 	return st;
@@ -79,8 +82,9 @@ static enum status fix_number(struct app *app, const char *name, int64_t value, 
 	if (st == ST_NOT_FOUND)
 		return control_put_number(app->control, name, value);
 	if (st == ST_OK && kept != value) {
-		buf_printf(why, "this data directory was made with %s %lld, now %lld is asked for: it cannot change", name,
-			   (long long)kept, (long long)value);
+		buf_printf(why,
+			"this data directory was made with %s %lld, now %lld is asked for: it cannot change",
+			name, (long long)kept, (long long)value);
 		return ST_MISMATCH;
 	}
 	return st;
@@ -108,8 +112,11 @@ static enum status open_control(struct app *app, enum app_use use, struct buf *w
 	st = fix_number(app, "time_scale", app->config.time_scale, why);
 	if (st == ST_OK)
 		st = fix_number(app, "node", app->config.node, why);
-	if (st == ST_OK && use == APP_SERVE && app->config.time_scale > 1 && !is_loopback(app->config.listen)) {
-		buf_put_text(why, "--time-scale is for demonstrations and tests: it needs a --listen address on the loopback");
+	if (st == ST_OK && use == APP_SERVE && app->config.time_scale > 1 &&
+		!is_loopback(app->config.listen)) {
+		buf_put_text(why,
+			"--time-scale is for demonstrations and tests: it needs a --listen address on the "
+			"loopback");
 		st = ST_INVALID;
 	}
 	return st;
@@ -134,14 +141,16 @@ static enum status open_clock(struct app *app, struct buf *why)
 
 static enum status open_catalog(struct app *app, enum app_use use, struct buf *why)
 {
-	struct catalog_options options = { .path = app->directory.catalog_path, .clock = app->clock,
-					   .readers_max = (uint32_t)app->config.http_threads + READERS_SPARE };
+	struct catalog_options options = { .path = app->directory.catalog_path,
+		.clock = app->clock,
+		.readers_max = (uint32_t)app->config.http_threads + READERS_SPARE };
 	enum status st = use == APP_REBUILD ? catalog_remove(options.path) : ST_OK;
 	if (st == ST_OK)
 		st = catalog_open(&options, &app->catalog);
 	if (st == ST_CORRUPT)
-		buf_printf(why, "catalog.db is damaged: `darkroom rebuild --data %s` makes it anew from the segments",
-			   app->config.data);
+		buf_printf(why,
+			"catalog.db is damaged: `darkroom rebuild --data %s` makes it anew from the segments",
+			app->config.data);
 	else if (st != ST_OK)
 		buf_printf(why, "catalog.db cannot be opened: %s (see the log)", status_text(st));
 	return st;
@@ -149,7 +158,8 @@ static enum status open_catalog(struct app *app, enum app_use use, struct buf *w
 
 static enum status make_default_collection(struct app *app)
 {
-	struct access_new_collection in = { .name = SPAN_LIT("default"), .retention_ms = app->config.retention };
+	struct access_new_collection in = { .name = SPAN_LIT("default"),
+		.retention_ms = app->config.retention };
 	struct control_collection row;
 	const char *refused = NULL;
 	enum status st = access_make_collection(app->access, &in, &row, &refused);
@@ -168,7 +178,8 @@ static enum status open_access(struct app *app, enum app_use use, struct buf *wh
 	if (st == ST_OK && use == APP_SERVE && app->directory.is_new)
 		st = make_default_collection(app);
 	if (st != ST_OK)
-		buf_printf(why, "principals and collections cannot be read: %s (see the log)", status_text(st));
+		buf_printf(
+			why, "principals and collections cannot be read: %s (see the log)", status_text(st));
 	return st;
 }
 
@@ -181,10 +192,14 @@ static enum status open_store_dir(const char *path, int *out)
 static enum status open_commit(struct app *app, struct buf *why)
 {
 	struct commit_options options = {
-		.originals_fd = -1, .processed_fd = -1,
-		.segment_bytes = (uint64_t)app->config.segment_bytes, .segment_age_ms = app->config.segment_age,
+		.originals_fd = -1,
+		.processed_fd = -1,
+		.segment_bytes = (uint64_t)app->config.segment_bytes,
+		.segment_age_ms = app->config.segment_age,
 		.inbox_bytes_max = (uint64_t)app->config.inbox_bytes_max,
-		.keyring = app->keyring, .catalog = app->catalog, .clock = app->clock,
+		.keyring = app->keyring,
+		.catalog = app->catalog,
+		.clock = app->clock,
 	};
 	memcpy(options.directory_id, app->directory.id, sizeof options.directory_id);
 	enum status st = open_store_dir(app->directory.originals_path, &options.originals_fd);
@@ -201,10 +216,6 @@ static enum status replay(struct app *app, struct buf *why)
 {
 	struct commit_replay_report report = { 0 };
 	enum status st = commit_replay(app->commit, &report);
-	log_event(LOG_INFO, "app.log.replayed", LOG_U64("batches", report.batches), LOG_U64("images", report.images),
-		  LOG_U64("results", report.results), LOG_U64("erases", report.erases), LOG_U64("voided", report.voided),
-		  LOG_U64("damaged", report.damaged));
-	metrics_set(METRIC_REPLAYED, (int64_t)report.batches);
 	if (st != ST_OK)
 		buf_printf(why, "the segments cannot be replayed: %s (see the log)", status_text(st));
 	return st;
@@ -212,28 +223,49 @@ static enum status replay(struct app *app, struct buf *why)
 
 static struct retention_options retention_options(struct app *app)
 {
-	return (struct retention_options){ .purge = app->purge, .keyring = app->keyring, .catalog = app->catalog,
-					   .commit = app->commit, .control = app->control, .clock = app->clock,
-					   .data_fd = app->directory.fd };
+	return (struct retention_options){ .purge = app->purge,
+		.keyring = app->keyring,
+		.catalog = app->catalog,
+		.commit = app->commit,
+		.control = app->control,
+		.clock = app->clock,
+		.data_fd = app->directory.fd };
 }
 
 static enum status open_purge(struct app *app, struct buf *why)
 {
-	struct purge_options options = { .access = app->access, .keyring = app->keyring, .catalog = app->catalog, .commit = app->commit,
-					 .control = app->control, .clock = app->clock };
+	struct purge_options options = { .access = app->access,
+		.keyring = app->keyring,
+		.catalog = app->catalog,
+		.commit = app->commit,
+		.control = app->control,
+		.clock = app->clock };
 	enum status st = purge_new(&options, &app->purge);
 	if (st != ST_OK)
 		buf_printf(why, "the receipts' signing key cannot be loaded: %s", status_text(st));
 	return st;
 }
 
-/* Keys that came due while we were down are destroyed before a record is looked at or the port opens. */
-static enum status forget_due(struct app *app, struct buf *why)
+/* Keys that came due while we were down go before anything is opened that a full or damaged disk could
+ * keep shut. */
+static enum status destroy_due(struct app *app, struct buf *why)
+{
+	uint64_t destroyed = 0;
+	enum status st = purge_due_keys(app->keyring, app->clock, &destroyed);
+	if (st != ST_OK)
+		buf_printf(why, "keys that are due cannot be destroyed: %s; the port stays closed",
+			status_text(st));
+	return st;
+}
+
+/* Slots and the clock's mark stand before a record is looked at or the port opens. */
+static enum status prepare_time(struct app *app, struct buf *why)
 {
 	struct retention_options options = retention_options(app);
 	enum status st = retention_prepare(&options);
 	if (st != ST_OK)
-		buf_printf(why, "keys that are due cannot be destroyed: %s; the port stays closed", status_text(st));
+		buf_printf(why, "the keyring and the clock's mark cannot be brought up to date: %s",
+			status_text(st));
 	return st;
 }
 
@@ -246,6 +278,8 @@ static enum status open_all(struct app *app, enum app_use use, struct buf *why)
 		st = open_control(app, use, why);
 	if (st == ST_OK)
 		st = open_clock(app, why);
+	if (st == ST_OK && use != APP_ADMINISTER)
+		st = destroy_due(app, why);
 	if (st == ST_OK)
 		st = open_catalog(app, use, why);
 	if (st == ST_OK)
@@ -255,7 +289,7 @@ static enum status open_all(struct app *app, enum app_use use, struct buf *why)
 	if (st == ST_OK)
 		st = open_purge(app, why);
 	if (st == ST_OK && use != APP_ADMINISTER)
-		st = forget_due(app, why);
+		st = prepare_time(app, why);
 	if (st == ST_OK && use != APP_ADMINISTER)
 		st = replay(app, why);
 	return st;
@@ -274,12 +308,14 @@ enum status app_open(const struct config *config, enum app_use use, struct app *
 		st = open_all(app, use, why);
 	if (st != ST_OK) {
 		if (buf_span(why).len == 0)
-			buf_printf(why, "the data directory cannot be opened: %s (see the log)", status_text(st));
+			buf_printf(why, "the data directory cannot be opened: %s (see the log)",
+				status_text(st));
 		app_close(app);
 		return st;
 	}
-	app->services = (struct admin_services){ .access = app->access, .catalog = app->catalog, .purge = app->purge,
-						 .clock = app->clock };
+	app->services = (struct admin_services){
+		.access = app->access, .catalog = app->catalog, .purge = app->purge, .clock = app->clock
+	};
 	*out = app;
 	return ST_OK;
 }

@@ -21,7 +21,8 @@ static enum status prepare_certificate(struct app *app, struct buf *why)
 	char host[256];
 	enum status st = app_listen_host(app->config.listen, host);
 	if (st != ST_OK) {
-		buf_printf(why, "\"listen\" is \"%s\": it must be host:port, or [address]:port", app->config.listen);
+		buf_printf(why, "\"listen\" is \"%s\": it must be host:port, or [address]:port",
+			app->config.listen);
 		return st;
 	}
 	if (app->config.certificate[0]) {
@@ -31,9 +32,11 @@ static enum status prepare_certificate(struct app *app, struct buf *why)
 	}
 	int a = snprintf(app->certificate_path, CONFIG_TEXT_MAX, "%s/server.pem", app->directory.tls_path);
 	int b = snprintf(app->key_path, CONFIG_TEXT_MAX, "%s/server.key", app->directory.tls_path);
-	st = a < CONFIG_TEXT_MAX && b < CONFIG_TEXT_MAX ? local_ca_prepare(app->directory.tls_path, host) : ST_TOO_BIG;
+	st = a < CONFIG_TEXT_MAX && b < CONFIG_TEXT_MAX ? local_ca_prepare(app->directory.tls_path, host)
+							: ST_TOO_BIG;
 	if (st != ST_OK)
-		buf_printf(why, "no certificate could be made in %s: %s", app->directory.tls_path, status_text(st));
+		buf_printf(why, "no certificate could be made in %s: %s", app->directory.tls_path,
+			status_text(st));
 	return st;
 }
 
@@ -41,14 +44,21 @@ static enum status make_services(struct app *app)
 {
 	const struct config *c = &app->config;
 	struct ingest_options ingest = {
-		.access = app->access, .keyring = app->keyring, .catalog = app->catalog, .commit = app->commit,
-		.clock = app->clock, .budget = &app->budget, .data_fd = app->directory.fd,
-		.image_bytes_max = (uint64_t)c->image_bytes_max, .disk_reserve = (uint64_t)c->disk_reserve,
-		.catalog_rows_max = c->catalog_rows_max, .jobs_queued_max = c->jobs_queued_max,
+		.access = app->access,
+		.keyring = app->keyring,
+		.catalog = app->catalog,
+		.commit = app->commit,
+		.clock = app->clock,
+		.budget = &app->budget,
+		.data_fd = app->directory.fd,
+		.image_bytes_max = (uint64_t)c->image_bytes_max,
+		.disk_reserve = (uint64_t)c->disk_reserve,
+		.catalog_rows_max = c->catalog_rows_max,
+		.jobs_queued_max = c->jobs_queued_max,
 	};
 	struct fetch_options fetch = { app->keyring, app->catalog, app->commit, app->clock };
-	struct query_options query = { app->directory.catalog_path, app->clock, c->sql_ms_max, c->sql_rows_max,
-				       SQL_CONCURRENT_MAX };
+	struct query_options query = { app->directory.catalog_path, app->clock, c->sql_ms_max,
+		c->sql_rows_max, SQL_CONCURRENT_MAX };
 	enum status st = ingest_new(&ingest, &app->ingest);
 	if (st == ST_OK)
 		st = fetch_new(&fetch, &app->fetch);
@@ -57,11 +67,18 @@ static enum status make_services(struct app *app)
 	if (st == ST_OK)
 		st = sandbox_open(&app->sandbox);
 	struct process_options process = {
-		.keyring = app->keyring, .catalog = app->catalog, .commit = app->commit, .clock = app->clock,
-		.sandbox = app->sandbox, .budget = &app->budget, .attempts_max = (uint32_t)c->job_attempts_max,
+		.keyring = app->keyring,
+		.catalog = app->catalog,
+		.commit = app->commit,
+		.clock = app->clock,
+		.sandbox = app->sandbox,
+		.budget = &app->budget,
+		.attempts_max = (uint32_t)c->job_attempts_max,
 		.retry_ms = c->job_retry,
-		.limits = { .memory_bytes = (uint64_t)c->child_memory_max, .cpu_s = CHILD_CPU_S, .wall_ms = c->child_wall_max,
-			    .answer_bytes = CHILD_ANSWER_MAX },
+		.limits = { .memory_bytes = (uint64_t)c->child_memory_max,
+			.cpu_s = CHILD_CPU_S,
+			.wall_ms = c->child_wall_max,
+			.answer_bytes = CHILD_ANSWER_MAX },
 	};
 	return st == ST_OK ? process_new(&process, &app->process) : st;
 }
@@ -70,9 +87,13 @@ static enum status open_gate(struct app *app)
 {
 	const struct config *c = &app->config;
 	struct gate_options options = {
-		.certificate_path = app->certificate_path, .key_path = app->key_path,
-		.handshake_ms = c->handshake_max, .head_ms = c->head_max, .keep_alive_ms = c->keep_alive,
-		.body_ms_base = c->body_base, .body_rate_min = (uint32_t)c->body_rate_min,
+		.certificate_path = app->certificate_path,
+		.key_path = app->key_path,
+		.handshake_ms = c->handshake_max,
+		.head_ms = c->head_max,
+		.keep_alive_ms = c->keep_alive,
+		.body_ms_base = c->body_base,
+		.body_rate_min = (uint32_t)c->body_rate_min,
 		.reply_rate_min = GATE_REPLY_RATE_MIN,
 		.address_connections_max = (uint32_t)c->address_connections_max,
 		.connections_max = (uint32_t)c->http_threads - THREADS_SPARE,
@@ -96,22 +117,42 @@ static void on_erase(void *context, const uint8_t *id)
 static enum status open_door(struct app *app)
 {
 	struct http_options options = {
-		.access = app->access, .ingest = app->ingest, .fetch = app->fetch, .purge = app->purge, .query = app->query,
-		.catalog = app->catalog, .commit = app->commit, .gate = app->gate, .clock = app->clock,
-		.budget = &app->budget, .listen = app->config.listen, .certificate_path = app->certificate_path,
-		.threads = (uint32_t)app->config.http_threads, .image_bytes_max = (uint64_t)app->config.image_bytes_max,
-		.rate_per_s = app->config.rate_per_s, .is_ready = is_ready, .on_erase = on_erase, .context = app,
+		.access = app->access,
+		.ingest = app->ingest,
+		.fetch = app->fetch,
+		.purge = app->purge,
+		.query = app->query,
+		.catalog = app->catalog,
+		.commit = app->commit,
+		.gate = app->gate,
+		.clock = app->clock,
+		.budget = &app->budget,
+		.listen = app->config.listen,
+		.certificate_path = app->certificate_path,
+		.threads = (uint32_t)app->config.http_threads,
+		.image_bytes_max = (uint64_t)app->config.image_bytes_max,
+		.rate_per_s = app->config.rate_per_s,
+		.is_ready = is_ready,
+		.on_erase = on_erase,
+		.context = app,
 	};
 	return http_start(&options, &app->http);
 }
 
 static enum status start_threads(struct app *app)
 {
-	struct retention_options retention = { .purge = app->purge, .keyring = app->keyring, .catalog = app->catalog,
-					       .commit = app->commit, .control = app->control, .clock = app->clock,
-					       .data_fd = app->directory.fd };
-	struct worker_options worker = { .process = app->process, .fetch = app->fetch, .budget = &app->budget,
-					 .bell = commit_bell(app->commit), .threads = (uint32_t)app->config.workers };
+	struct retention_options retention = { .purge = app->purge,
+		.keyring = app->keyring,
+		.catalog = app->catalog,
+		.commit = app->commit,
+		.control = app->control,
+		.clock = app->clock,
+		.data_fd = app->directory.fd };
+	struct worker_options worker = { .process = app->process,
+		.fetch = app->fetch,
+		.budget = &app->budget,
+		.bell = commit_bell(app->commit),
+		.threads = (uint32_t)app->config.workers };
 	enum status st = catalog_release_jobs(app->catalog);
 	if (st == ST_OK)
 		st = commit_start(app->commit);
@@ -161,7 +202,8 @@ enum status app_serve(struct app *app, struct app_welcome *welcome, struct buf *
 	if (st == ST_OK) {
 		st = open_door(app);
 		if (st == ST_BUSY)
-			buf_printf(why, "%s is taken by another program: choose another with --listen", app->config.listen);
+			buf_printf(why, "%s is taken by another program: choose another with --listen",
+				app->config.listen);
 	}
 	if (st != ST_OK) {
 		if (buf_span(why).len == 0)
@@ -169,8 +211,9 @@ enum status app_serve(struct app *app, struct app_welcome *welcome, struct buf *
 		return st;
 	}
 	welcome->port = http_port(app->http);
-	int n = app->config.certificate[0] ? 0 : snprintf(welcome->ca_path, sizeof welcome->ca_path, "%s/ca.pem",
-							  app->directory.tls_path);
+	int n = app->config.certificate[0] ? 0
+					   : snprintf(welcome->ca_path, sizeof welcome->ca_path, "%s/ca.pem",
+						     app->directory.tls_path);
 	return n < 0 || (size_t)n >= sizeof welcome->ca_path ? ST_TOO_BIG : ST_OK;
 }
 
@@ -182,6 +225,8 @@ void app_reload(struct app *app)
 
 static void stop_threads(struct app *app)
 {
+	if (app->commit)
+		commit_drain(app->commit);
 	http_stop(app->http, DRAIN_MS);
 	admin_stop(app->admin);
 	worker_stop(app->worker, JOBS_GRACE_MS);

@@ -15,10 +15,12 @@
 
 enum { CURRENT_MAX = 256, NAMES_MAX = 4096 };
 
-static const char current_name[] = "CURRENT", lock_name[] = "darkroom.lock", first_line[] = "darkroom data 1\n";
+static const char current_name[] = "CURRENT", lock_name[] = "darkroom.lock",
+		  first_line[] = "darkroom data 1\n";
 
 /* `configured`, or `name` inside the data directory when that is empty. */
-static enum status set_path(const struct config *c, const char *configured, const char *name, char out[CONFIG_TEXT_MAX])
+static enum status set_path(
+	const struct config *c, const char *configured, const char *name, char out[CONFIG_TEXT_MAX])
 {
 	int n = configured[0] ? snprintf(out, CONFIG_TEXT_MAX, "%s", configured)
 			      : snprintf(out, CONFIG_TEXT_MAX, "%s/%s", c->data, name);
@@ -27,10 +29,16 @@ static enum status set_path(const struct config *c, const char *configured, cons
 
 static enum status set_paths(const struct config *c, struct directory *d)
 {
-	const struct { const char *configured, *name; char *out; } paths[] = {
-		{ c->root_key, "root.key", d->root_key_path },   { c->originals, "originals", d->originals_path },
-		{ c->processed, "processed", d->processed_path }, { "", "catalog.db", d->catalog_path },
-		{ "", "control.db", d->control_path },            { "", "admin.sock", d->socket_path },
+	const struct {
+		const char *configured, *name;
+		char *out;
+	} paths[] = {
+		{ c->root_key, "root.key", d->root_key_path },
+		{ c->originals, "originals", d->originals_path },
+		{ c->processed, "processed", d->processed_path },
+		{ "", "catalog.db", d->catalog_path },
+		{ "", "control.db", d->control_path },
+		{ "", "admin.sock", d->socket_path },
 		{ "", "tls", d->tls_path },
 	};
 	enum status st = ST_OK;
@@ -86,16 +94,19 @@ static enum status identify(const struct config *c, bool may_make, struct direct
 	enum status st = file_load(d->fd, current_name, &text);
 	if (st == ST_OK) {
 		st = read_current(d, buf_span(&text));
-		/* control.db is made last: without it the making was cut short, and this start finishes it. */
+		/* control.db is made last: without it the making was cut short, and this start finishes
+		 * it. */
 		d->is_new = st == ST_OK && may_make && access(d->control_path, F_OK) != 0;
 	} else if (st == ST_NOT_FOUND && (st = is_empty(d, &empty)) == ST_OK) {
 		st = !empty ? ST_INVALID : may_make ? write_current(d) : ST_NOT_FOUND;
 	}
 	buf_fini(&text);
 	if (st == ST_INVALID)
-		buf_printf(why, "%s is not empty and is no data directory: choose another with --data", c->data);
+		buf_printf(
+			why, "%s is not empty and is no data directory: choose another with --data", c->data);
 	else if (st == ST_NOT_FOUND)
-		buf_printf(why, "%s is no data directory yet: `darkroom serve --data %s` makes one", c->data, c->data);
+		buf_printf(why, "%s is no data directory yet: `darkroom serve --data %s` makes one", c->data,
+			c->data);
 	else if (st != ST_OK)
 		buf_printf(why, "%s: CURRENT cannot be read or written: %s", c->data, status_text(st));
 	return st;
@@ -107,7 +118,9 @@ static enum status take_lock(const struct config *c, struct directory *d, struct
 	if (st == ST_OK)
 		st = file_lock(d->lock_fd);
 	if (st == ST_BUSY)
-		buf_printf(why, "another process has the data directory %s open: stop it first, or choose another", c->data);
+		buf_printf(why,
+			"another process has the data directory %s open: stop it first, or choose another",
+			c->data);
 	else if (st != ST_OK)
 		buf_printf(why, "%s/%s cannot be locked: %s", c->data, lock_name, status_text(st));
 	return st;
@@ -123,7 +136,8 @@ static enum status open_dirs(const struct config *c, bool may_make, struct direc
 	if (st == ST_OK)
 		st = file_open_dir(AT_FDCWD, c->keys[0] ? c->keys : c->data, &d->keys_fd);
 	if (st == ST_NOT_FOUND)
-		buf_printf(why, "there is no data directory %s: `darkroom serve --data %s` makes one", c->data, c->data);
+		buf_printf(why, "there is no data directory %s: `darkroom serve --data %s` makes one",
+			c->data, c->data);
 	else if (st != ST_OK)
 		buf_printf(why, "the data directory %s cannot be opened: %s", c->data, status_text(st));
 	return st;

@@ -10,7 +10,7 @@
 #include "config.h"
 
 struct directory {
-	int fd, lock_fd, keys_fd;                 /* -1: not open; keys_fd may equal no other */
+	int fd, lock_fd, keys_fd; /* -1: not open; keys_fd may equal no other */
 	uint8_t id[16];
 	bool is_new;
 	char root_key_path[CONFIG_TEXT_MAX], originals_path[CONFIG_TEXT_MAX], processed_path[CONFIG_TEXT_MAX];
@@ -20,7 +20,8 @@ struct directory {
 
 /* Opens and locks; makes it when `may_make` and there is none.
  * BUSY: another process has it.  NOT_FOUND: there is none.  INVALID: it is something else. */
-enum status directory_open(const struct config *config, bool may_make, struct directory *out, struct buf *why) MUST_CHECK;
+enum status directory_open(
+	const struct config *config, bool may_make, struct directory *out, struct buf *why) MUST_CHECK;
 void directory_close(struct directory *d);
 
 #endif

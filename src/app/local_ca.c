@@ -17,9 +17,20 @@
 #include "log.h"
 #include "sign.h"
 
-enum { PEM_MAX = 16384, NAMES_MAX = 32, NAME_TEXT = 256, CA_DAYS = 3650, SERVER_DAYS = 397, RENEW_DAYS = 300 };
+enum {
+	PEM_MAX = 16384,
+	NAMES_MAX = 32,
+	NAME_TEXT = 256,
+	CA_DAYS = 3650,
+	SERVER_DAYS = 397,
+	RENEW_DAYS = 300
+};
 
-struct names { char text[NAMES_MAX][NAME_TEXT]; const char *list[NAMES_MAX + 1]; size_t count; };
+struct names {
+	char text[NAMES_MAX][NAME_TEXT];
+	const char *list[NAMES_MAX + 1];
+	size_t count;
+};
 
 static void add_name(struct names *n, const char *name)
 {
@@ -45,7 +56,8 @@ static void add_interfaces(struct names *n)
 		if (family != AF_INET && family != AF_INET6)
 			continue;
 		socklen_t len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-		if (getnameinfo(i->ifa_addr, len, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0 && !strchr(text, '%'))
+		if (getnameinfo(i->ifa_addr, len, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0 &&
+			!strchr(text, '%'))
 			add_name(n, text);
 	}
 	freeifaddrs(all);
@@ -96,7 +108,9 @@ static enum status load_ca(int dir, struct sign_key **key, struct buf *certifica
 
 static enum status make_ca(int dir, struct sign_key **key, struct buf *certificate)
 {
-	struct sign_certificate_options options = { .common_name = "Darkroom local CA", .days = CA_DAYS, .is_ca = true };
+	struct sign_certificate_options options = {
+		.common_name = "Darkroom local CA", .days = CA_DAYS, .is_ca = true
+	};
 	enum status st = sign_key_make(key);
 	if (st != ST_OK)
 		return st;
@@ -105,14 +119,18 @@ static enum status make_ca(int dir, struct sign_key **key, struct buf *certifica
 	return st == ST_OK ? write_pair(dir, "ca", *key, buf_span(certificate)) : st;
 }
 
-static enum status make_server(int dir, const char *listen_host, const struct sign_key *ca_key, struct span ca_pem)
+static enum status make_server(
+	int dir, const char *listen_host, const struct sign_key *ca_key, struct span ca_pem)
 {
 	struct names names;
 	struct sign_key *key = NULL;
 	struct buf certificate;
 	collect_names(&names, listen_host);
-	struct sign_certificate_options options = { .common_name = "darkroom", .names = names.list, .days = SERVER_DAYS,
-						    .issuer_key = ca_key, .issuer_pem = ca_pem };
+	struct sign_certificate_options options = { .common_name = "darkroom",
+		.names = names.list,
+		.days = SERVER_DAYS,
+		.issuer_key = ca_key,
+		.issuer_pem = ca_pem };
 	buf_init(&certificate, PEM_MAX);
 	enum status st = sign_key_make(&key);
 	if (st == ST_OK)

@@ -13,6 +13,8 @@
 #include "must.h"
 
 #define HOLD_US (INT64_C(3600) * 1000 * 1000)
+/* Epochs are numbered in 32 bits: a stored time past this is no time of ours, and would wrap. */
+#define FIRST_MS_MAX ((int64_t)UINT32_MAX * EPOCH_MS - 2 * KEYRING_SPAN_MS)
 enum { SLEW_PPM = 500, MILLION = 1000000 };
 
 /* Trusted time is a line through `anchor`, bent toward wall time until `correction` is used up. */
@@ -272,9 +274,13 @@ enum status clock_new_from(
 	if (!c) {
 		return ST_FULL;
 	}
-	int64_t wall_ms = source->wall_ms(source->context);
+	int64_t at_ms = first_ms(options, source->wall_ms(source->context));
+	if (at_ms < 0 || at_ms > FIRST_MS_MAX) {
+		clock_free(c);
+		return ST_INVALID;
+	}
 	int64_t boot_us = source->boot_us(source->context);
-	store_line(c, (struct line){ .boot_us = boot_us, .trusted_us = first_ms(options, wall_ms) * 1000 });
+	store_line(c, (struct line){ .boot_us = boot_us, .trusted_us = at_ms * 1000 });
 	clock_tick(c);
 	*out = c;
 	return ST_OK;

@@ -228,6 +228,12 @@ enum status file_lock(int fd)
 	return result != 0 ? file_failed_fd("file.lock.failed", fd) : ST_OK;
 }
 
+bool file_is_linked(int fd)
+{
+	struct stat stat;
+	return fstat(fd, &stat) == 0 && stat.st_nlink > 0;
+}
+
 enum status file_free_bytes(int fd, uint64_t *out)
 {
 	struct statvfs stat;

@@ -61,6 +61,16 @@ enum status catalog_fail_job(
 	return catalog_end(c, database_do(c->writer, SQL_FAIL_JOB, NULL));
 }
 
+enum status catalog_put_off_job(struct catalog *c, int64_t image_number, int64_t next_at_ms)
+{
+	enum status st = catalog_begin(c);
+	if (st != ST_OK)
+		return st;
+	database_bind_i64(c->writer, SQL_PUT_OFF_JOB, 1, image_number);
+	database_bind_i64(c->writer, SQL_PUT_OFF_JOB, 2, next_at_ms);
+	return catalog_end(c, database_do(c->writer, SQL_PUT_OFF_JOB, NULL));
+}
+
 enum status catalog_next_job_at(struct catalog *c, int64_t *out)
 {
 	struct database *db = NULL;

@@ -15,7 +15,8 @@ enum { PATH_BYTES = 4096 };
 #define SQL_REPLY_BYTES MIB(16)
 
 static const char ls_usage[] =
-	"usage: darkroom ls [--collection NAME] [--state received|ready|failed] [--format F] [--camera TEXT] [--from TIME] [--to TIME]\n"
+	"usage: darkroom ls [--collection NAME] [--state received|ready|failed] [--format F] [--camera "
+	"TEXT] [--from TIME] [--to TIME]\n"
 	"                   [--limit N] [--all]\n";
 
 static void put_filter(struct buf *path, const char *name, const char *value)
@@ -41,8 +42,8 @@ static void put_member(struct table *t, const struct json *object, const char *k
 	}
 }
 
-static const char *const ls_columns[] = { "id", "collection", "state", "format", "width", "height", "bytes", "received_at",
-					  "expires_at" };
+static const char *const ls_columns[] = { "id", "collection", "state", "format", "width", "height", "bytes",
+	"received_at", "expires_at" };
 enum { LS_COLUMNS = sizeof ls_columns / sizeof *ls_columns };
 
 static void print_json(const struct json *value)
@@ -72,7 +73,8 @@ static int list_pages(struct session *s, const char *filters, bool is_all, struc
 		char path[PATH_BYTES];
 		struct json *page = NULL;
 		struct span next;
-		(void)snprintf(path, sizeof path, "/v1/images?%s%s%s", filters, cursor[0] ? "&cursor=" : "", cursor);
+		(void)snprintf(
+			path, sizeof path, "/v1/images?%s%s%s", filters, cursor[0] ? "&cursor=" : "", cursor);
 		code = session_json(s, "GET", path, span_make(NULL, 0), &page);
 		if (code != EXIT_DONE)
 			break;
@@ -80,8 +82,11 @@ static int list_pages(struct session *s, const char *filters, bool is_all, struc
 			print_json(page);
 		else
 			put_page(t, page);
-		has_next = is_all && json_get_text(page, "next_cursor", &next) == ST_OK &&
+		has_next = json_get_text(page, "next_cursor", &next) == ST_OK &&
 			   span_to_text(next, cursor, sizeof cursor) == ST_OK;
+		if (has_next && !is_all && !s->as_json)
+			(void)fprintf(stderr, "darkroom: only the newest are shown; --all shows every one\n");
+		has_next = has_next && is_all;
 		json_free(page);
 	}
 	return code;
@@ -89,17 +94,24 @@ static int list_pages(struct session *s, const char *filters, bool is_all, struc
 
 int client_ls(const struct config *config, int argc, char **argv)
 {
-	const char *collection = NULL, *state = NULL, *format = NULL, *camera = NULL, *from = NULL, *to = NULL, *limit = NULL;
+	const char *collection = NULL, *state = NULL, *format = NULL, *camera = NULL, *from = NULL,
+		   *to = NULL, *limit = NULL;
 	bool is_all = false;
 	const struct option_row options[] = {
-		{ "--collection", &collection, NULL, NULL }, { "--state", &state, NULL, NULL }, { "--format", &format, NULL, NULL },
-		{ "--camera", &camera, NULL, NULL }, { "--from", &from, NULL, NULL }, { "--to", &to, NULL, NULL },
-		{ "--limit", &limit, NULL, NULL }, { "--all", NULL, &is_all, NULL }, { NULL, NULL, NULL, NULL },
+		{ "--collection", &collection, NULL, NULL },
+		{ "--state", &state, NULL, NULL },
+		{ "--format", &format, NULL, NULL },
+		{ "--camera", &camera, NULL, NULL },
+		{ "--from", &from, NULL, NULL },
+		{ "--to", &to, NULL, NULL },
+		{ "--limit", &limit, NULL, NULL },
+		{ "--all", NULL, &is_all, NULL },
+		{ NULL, NULL, NULL, NULL },
 	};
 	struct session s;
 	static struct words words;
 	struct buf filters;
-	int code = session_open(&s, config, options, argc, argv, ls_usage, &words);
+	int code = session_open(&s, config, &(struct command_line){ argc, argv, ls_usage, options }, &words);
 	if (code >= 0)
 		return code;
 	if (words.count != 0) {
@@ -131,7 +143,8 @@ int client_rm(const struct config *config, int argc, char **argv)
 {
 	struct session s;
 	static struct words words;
-	int code = session_open(&s, config, NULL, argc, argv, "usage: darkroom rm ID...\n", &words);
+	int code = session_open(
+		&s, config, &(struct command_line){ argc, argv, "usage: darkroom rm ID...\n", NULL }, &words);
 	if (code >= 0)
 		return code;
 	code = words.count ? EXIT_DONE : EXIT_USAGE;
@@ -190,13 +203,16 @@ static int print_csv(struct session *s, struct span body)
 {
 	char url[URL_MAX];
 	struct fetcher_reply reply;
-	const char *headers[] = { s->authorization, "Accept: text/csv", "Content-Type: application/json", "Expect:", NULL };
-	struct fetcher_request request = { .method = "POST", .url = url, .headers = headers, .body = body, .body_fd = -1,
-					   .reply_fd = -1 };
+	const char *headers[] = { s->authorization, "Accept: text/csv", "Content-Type: application/json",
+		"Expect:", NULL };
+	struct fetcher_request request = {
+		.method = "POST", .url = url, .headers = headers, .body = body, .body_fd = -1, .reply_fd = -1
+	};
 	if (!session_url(s, "/v1/sql", url))
 		return EXIT_USAGE;
 	enum status st = fetcher_send(s->fetcher, &request, SQL_REPLY_BYTES, &reply);
-	int code = st != ST_OK || reply.http_status >= 400 ? session_complain("/v1/sql", st, &reply) : EXIT_DONE;
+	int code =
+		st != ST_OK || reply.http_status >= 400 ? session_complain("/v1/sql", st, &reply) : EXIT_DONE;
 	if (code == EXIT_DONE)
 		(void)fwrite(reply.body.data, 1, reply.body.len, stdout);
 	fetcher_reply_fini(&reply);
@@ -212,7 +228,7 @@ int client_sql(const struct config *config, int argc, char **argv)
 	static struct words words;
 	struct buf body;
 	struct json *reply = NULL;
-	int code = session_open(&s, config, options, argc, argv, usage, &words);
+	int code = session_open(&s, config, &(struct command_line){ argc, argv, usage, options }, &words);
 	if (code >= 0)
 		return code;
 	if (words.count != 1) {
@@ -225,7 +241,8 @@ int client_sql(const struct config *config, int argc, char **argv)
 	json_begin_object(&w, NULL);
 	json_put_text(&w, "sql", span_of(words.list[0]));
 	json_end_object(&w);
-	code = as_csv ? print_csv(&s, buf_span(&body)) : session_json(&s, "POST", "/v1/sql", buf_span(&body), &reply);
+	code = as_csv ? print_csv(&s, buf_span(&body))
+		      : session_json(&s, "POST", "/v1/sql", buf_span(&body), &reply);
 	if (code == EXIT_DONE && reply && s.as_json)
 		print_json(reply);
 	else if (code == EXIT_DONE && reply)

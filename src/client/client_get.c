@@ -12,7 +12,8 @@
 #include "session.h"
 
 static const char usage[] =
-	"usage: darkroom get ID [--rendition NAME] [--output FILE]   the bytes; to ID.jpg (or .png ...) unless FILE is given\n"
+	"usage: darkroom get ID [--rendition NAME] [--output FILE]   the bytes; to ID.jpg (or .png ...) "
+	"unless FILE is given\n"
 	"       darkroom get ID --info                               its record\n";
 
 static int print_info(struct session *s, const char *id)
@@ -44,8 +45,8 @@ static enum status default_name(struct session *s, const char *id, const char *r
 	if (record && json_get_text(record, "format", &format) != ST_OK)
 		format = SPAN_LIT("bin");
 	(void)snprintf(out, 256, "%.64s%s%.32s.%.*s", id, rendition ? "-" : "", rendition ? rendition : "",
-		       span_equal_text(format, "jpeg") ? 3 : (int)format.len,
-		       span_equal_text(format, "jpeg") ? "jpg" : (const char *)format.data);
+		span_equal_text(format, "jpeg") ? 3 : (int)format.len,
+		span_equal_text(format, "jpeg") ? "jpg" : (const char *)format.data);
 	json_free(record);
 	return ST_OK;
 }
@@ -55,9 +56,11 @@ static int download(struct session *s, const char *id, const char *rendition, in
 	char path[512], url[URL_MAX];
 	struct fetcher_reply reply;
 	const char *headers[] = { s->authorization, NULL };
-	struct fetcher_request request = { .method = "GET", .url = url, .headers = headers, .body_fd = -1, .reply_fd = fd };
-	(void)snprintf(path, sizeof path, "/v1/images/%.200s/%s%.64s", id, rendition ? "renditions/" : "original",
-		       rendition ? rendition : "");
+	struct fetcher_request request = {
+		.method = "GET", .url = url, .headers = headers, .body_fd = -1, .reply_fd = fd
+	};
+	(void)snprintf(path, sizeof path, "/v1/images/%.200s/%s%.64s", id,
+		rendition ? "renditions/" : "original", rendition ? rendition : "");
 	if (!session_url(s, path, url))
 		return EXIT_USAGE;
 	enum status st = fetcher_send(s->fetcher, &request, IMAGE_BYTES_CEILING, &reply);
@@ -99,19 +102,27 @@ int client_get(const struct config *config, int argc, char **argv)
 	const char *rendition = NULL, *output = NULL;
 	bool is_info = false;
 	const struct option_row options[] = {
-		{ "--rendition", &rendition, NULL, NULL }, { "--output", &output, NULL, NULL }, { "-o", &output, NULL, NULL },
-		{ "--info", NULL, &is_info, NULL }, { NULL, NULL, NULL, NULL },
+		{ "--rendition", &rendition, NULL, NULL },
+		{ "--output", &output, NULL, NULL },
+		{ "-o", &output, NULL, NULL },
+		{ "--info", NULL, &is_info, NULL },
+		{ NULL, NULL, NULL, NULL },
 	};
 	struct session s;
 	static struct words words;
-	int code = session_open(&s, config, options, argc, argv, usage, &words);
+	int code = session_open(&s, config, &(struct command_line){ argc, argv, usage, options }, &words);
 	if (code >= 0)
 		return code;
-	if (words.count != 1) {
+	if (output && strcmp(output, "-") == 0) {
+		(void)fprintf(
+			stderr, "darkroom: a download goes to a file: it is written whole or not at all\n");
+		code = EXIT_USAGE;
+	} else if (words.count != 1) {
 		(void)fprintf(stderr, "%s", usage);
 		code = EXIT_USAGE;
 	} else {
-		code = is_info ? print_info(&s, words.list[0]) : get_to_file(&s, words.list[0], rendition, output);
+		code = is_info ? print_info(&s, words.list[0])
+			       : get_to_file(&s, words.list[0], rendition, output);
 	}
 	session_close(&s);
 	return code;

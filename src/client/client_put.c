@@ -19,11 +19,19 @@
 #include "session.h"
 #include "thread.h"
 
-enum { FILES_MAX = 100000, PARALLEL_MAX = 64, TRIES = 6, PATH_BYTES = 4096, WAIT_MS_MAX = 8000, FIRST_WAIT_MS = 250 };
+enum {
+	FILES_MAX = 100000,
+	PARALLEL_MAX = 64,
+	TRIES = 6,
+	PATH_BYTES = 4096,
+	WAIT_MS_MAX = 8000,
+	FIRST_WAIT_MS = 250
+};
 
 static const char usage[] =
 	"usage: darkroom put FILE|DIRECTORY... [--collection NAME] [--parallel N] [--wait]\n"
-	"uploads images; a directory's files, not those of its subdirectories; --wait waits for the renditions\n";
+	"uploads images; a directory's files, not those of its subdirectories; --wait waits for the "
+	"renditions\n";
 
 struct put {
 	struct session *session;
@@ -32,7 +40,7 @@ struct put {
 	char **paths;
 	size_t path_count;
 	atomic_size_t next;
-	struct lock lock;                 /* guards what follows, and standard output */
+	struct lock lock; /* guards what follows, and standard output */
 	size_t done, failed;
 	int last_code;
 };
@@ -83,7 +91,8 @@ static enum status collect(struct put *p, const struct words *words)
 	if (!p->paths)
 		return ST_FULL;
 	for (size_t i = 0; st == ST_OK && i < words->count; i++)
-		st = is_directory(words->list[i]) ? add_directory(p, words->list[i]) : add_path(p, NULL, words->list[i]);
+		st = is_directory(words->list[i]) ? add_directory(p, words->list[i])
+						  : add_path(p, NULL, words->list[i]);
 	return st;
 }
 
@@ -114,7 +123,8 @@ static bool is_worth_retrying(enum status st, const struct fetcher_reply *reply)
 {
 	if (st == ST_IO || st == ST_TIMEOUT)
 		return true;
-	return st == ST_OK && (reply->http_status == 429 || reply->http_status == 503 || reply->http_status == 507);
+	return st == ST_OK &&
+	       (reply->http_status == 429 || reply->http_status == 503 || reply->http_status == 507);
 }
 
 /* The server's wish, or a wait that doubles; with jitter, so that many do not come back together. */
@@ -132,16 +142,18 @@ static void print_receipt(const char *path, struct span body)
 {
 	struct json *receipt = NULL;
 	struct span id = SPAN_LIT("?"), expires = SPAN_LIT("?");
-	if (json_parse(body, &receipt, NULL) == ST_OK && (json_get_text(receipt, "id", &id) != ST_OK ||
-							  json_get_text(receipt, "expires_at", &expires) != ST_OK))
+	if (json_parse(body, &receipt, NULL) == ST_OK &&
+		(json_get_text(receipt, "id", &id) != ST_OK ||
+			json_get_text(receipt, "expires_at", &expires) != ST_OK))
 		expires = SPAN_LIT("?");
 	(void)printf("%.*s  until %.*s  %s\n", (int)id.len, (const char *)id.data, (int)expires.len,
-		     (const char *)expires.data, path);
+		(const char *)expires.data, path);
 	json_free(receipt);
 }
 
 /* Says what became of one file; gives its exit code. */
-static int report(struct put *p, struct session *s, const char *path, enum status st, struct fetcher_reply *reply)
+static int report(
+	struct put *p, struct session *s, const char *path, enum status st, struct fetcher_reply *reply)
 {
 	int code = EXIT_DONE;
 	lock_acquire(&p->lock);
@@ -155,13 +167,16 @@ static int report(struct put *p, struct session *s, const char *path, enum statu
 	return code;
 }
 
-static int send_with_retries(struct put *p, struct session *s, const char *path, const struct fetcher_request *request)
+static int send_with_retries(
+	struct put *p, struct session *s, const char *path, const struct fetcher_request *request)
 {
 	for (unsigned attempt = 0;; attempt++) {
 		struct fetcher_reply reply;
 		int code = EXIT_DONE;
 		enum status st = fetcher_send(s->fetcher, request, MIB(1), &reply);
 		bool again = attempt + 1 < TRIES && is_worth_retrying(st, &reply);
+		if (again && attempt == 0)
+			(void)fprintf(stderr, "darkroom: %s: not taken yet, trying again\n", path);
 		if (again)
 			wait_before(attempt, &reply);
 		else
@@ -179,11 +194,15 @@ static int send_file(struct put *p, struct session *s, const char *path, int fd,
 	uint8_t random[16];
 	if (!make_url(p, path, url) || random_bytes(random, sizeof random) != ST_OK)
 		return EXIT_LOCAL_IO;
-	(void)snprintf(key, sizeof key, "Idempotency-Key: %016llx%016llx", (unsigned long long)num_get_u64(random),
-		       (unsigned long long)num_get_u64(random + 8));
+	(void)snprintf(key, sizeof key, "Idempotency-Key: %016llx%016llx",
+		(unsigned long long)num_get_u64(random), (unsigned long long)num_get_u64(random + 8));
 	const char *headers[] = { s->authorization, key, "Content-Type: application/octet-stream", NULL };
-	struct fetcher_request request = { .method = "POST", .url = url, .headers = headers, .body_fd = fd, .body_len = size,
-					   .reply_fd = -1 };
+	struct fetcher_request request = { .method = "POST",
+		.url = url,
+		.headers = headers,
+		.body_fd = fd,
+		.body_len = size,
+		.reply_fd = -1 };
 	return send_with_retries(p, s, path, &request);
 }
 
@@ -256,18 +275,21 @@ int client_put(const struct config *config, int argc, char **argv)
 	const char *collection = NULL, *parallel_text = "1";
 	bool must_wait = false;
 	const struct option_row options[] = {
-		{ "--collection", &collection, NULL, NULL }, { "--parallel", &parallel_text, NULL, NULL },
-		{ "--wait", NULL, &must_wait, NULL }, { NULL, NULL, NULL, NULL },
+		{ "--collection", &collection, NULL, NULL },
+		{ "--parallel", &parallel_text, NULL, NULL },
+		{ "--wait", NULL, &must_wait, NULL },
+		{ NULL, NULL, NULL, NULL },
 	};
 	struct session s;
 	static struct words words;
 	uint64_t parallel = 0;
-	int code = session_open(&s, config, options, argc, argv, usage, &words);
+	int code = session_open(&s, config, &(struct command_line){ argc, argv, usage, options }, &words);
 	if (code >= 0)
 		return code;
 	struct put p = { .session = &s, .collection = collection, .must_wait = must_wait };
 	lock_init(&p.lock, "client.put");
-	if (words.count == 0 || span_to_u64(span_of(parallel_text), PARALLEL_MAX, &parallel) != ST_OK || parallel == 0) {
+	if (words.count == 0 || span_to_u64(span_of(parallel_text), PARALLEL_MAX, &parallel) != ST_OK ||
+		parallel == 0) {
 		(void)fprintf(stderr, "%s", usage);
 		code = EXIT_USAGE;
 	} else if (collect(&p, &words) != ST_OK) {

@@ -36,7 +36,8 @@ static const struct option_row *find_option(const struct option_row *options, co
 }
 
 /* -1: go on. */
-static int read_words(const struct option_row *options, int argc, char **argv, const char *usage, struct words *words)
+static int read_words(
+	const struct option_row *options, int argc, char **argv, const char *usage, struct words *words)
 {
 	bool only_words = false;
 	words->count = 0;
@@ -102,7 +103,8 @@ static void find_ca(struct session *s, const struct config *config, const char *
 static bool find_url(struct session *s, const struct config *config, const char *given)
 {
 	const char *url = given ? given : getenv("DARKROOM_URL");
-	int n = url ? snprintf(s->url, sizeof s->url, "%s", url) : snprintf(s->url, sizeof s->url, "https://%s", config->listen);
+	int n = url ? snprintf(s->url, sizeof s->url, "%s", url)
+		    : snprintf(s->url, sizeof s->url, "https://%s", config->listen);
 	size_t len = strnlen(s->url, sizeof s->url);
 	while (len > 0 && s->url[len - 1] == '/')
 		s->url[--len] = '\0';
@@ -111,22 +113,25 @@ static bool find_url(struct session *s, const struct config *config, const char 
 
 static enum status open_fetcher(struct session *s)
 {
-	struct fetcher_options options = { .ca_path = s->ca_path[0] ? s->ca_path : NULL, .connect_ms = CONNECT_MS,
-					   .total_ms = TOTAL_MS };
+	struct fetcher_options options = {
+		.ca_path = s->ca_path[0] ? s->ca_path : NULL, .connect_ms = CONNECT_MS, .total_ms = TOTAL_MS
+	};
 	return fetcher_new(&options, &s->fetcher);
 }
 
-static int connect_session(struct session *s, const struct config *config, const char *url, const char *ca,
-			   const char *key_file)
+static int connect_session(
+	struct session *s, const struct config *config, const char *url, const char *ca, const char *key_file)
 {
 	char key[KEY_MAX];
 	if (!find_url(s, config, url)) {
-		(void)fprintf(stderr, "darkroom: the server's address must be https://host:port (--url or DARKROOM_URL)\n");
+		(void)fprintf(stderr,
+			"darkroom: the server's address must be https://host:port (--url or DARKROOM_URL)\n");
 		return EXIT_USAGE;
 	}
 	find_ca(s, config, ca);
 	if (read_key(key_file, key) != ST_OK) {
-		(void)fprintf(stderr, "darkroom: no API key: set DARKROOM_KEY, or name a file with --key-file\n");
+		(void)fprintf(
+			stderr, "darkroom: no API key: set DARKROOM_KEY, or name a file with --key-file\n");
 		return EXIT_USAGE;
 	}
 	(void)snprintf(s->authorization, sizeof s->authorization, "Authorization: Bearer %s", key);
@@ -145,21 +150,25 @@ static const char common_usage[] =
 	"  --ca FILE        PEM of the CA (or DARKROOM_CA; default: the data directory's)\n"
 	"  --json           print JSON for programs\n";
 
-int session_open(struct session *s, const struct config *config, const struct option_row *options, int argc, char **argv,
-		 const char *usage, struct words *words)
+int session_open(
+	struct session *s, const struct config *config, const struct command_line *line, struct words *words)
 {
 	const char *url = NULL, *ca = NULL, *key_file = NULL;
+	const struct option_row *options = line->options;
 	bool is_help = false;
 	struct option_row all[32] = {
-		{ "--url", &url, NULL, NULL }, { "--ca", &ca, NULL, NULL }, { "--key-file", &key_file, NULL, NULL },
-		{ "--json", NULL, &s->as_json, NULL }, { "--help", NULL, &is_help, NULL },
+		{ "--url", &url, NULL, NULL },
+		{ "--ca", &ca, NULL, NULL },
+		{ "--key-file", &key_file, NULL, NULL },
+		{ "--json", NULL, &s->as_json, NULL },
+		{ "--help", NULL, &is_help, NULL },
 	};
 	*s = (struct session){ .fetcher = NULL };
 	for (size_t i = 5; options && options->name && i + 1 < 32; i++)
 		all[i] = *options++;
-	int code = read_words(all, argc, argv, usage, words);
+	int code = read_words(all, line->argc, line->argv, line->usage, words);
 	if (code < 0 && is_help) {
-		(void)printf("%s%s", usage, common_usage);
+		(void)printf("%s%s", line->usage, common_usage);
 		code = EXIT_DONE;
 	}
 	return code >= 0 ? code : connect_session(s, config, url, ca, key_file);
@@ -212,12 +221,15 @@ int session_complain(const char *what, enum status st, const struct fetcher_repl
 	struct json *problem = NULL;
 	struct span detail = SPAN_LIT("no reason was given");
 	if (st != ST_OK) {
-		(void)fprintf(stderr, "darkroom: %s: %s\n", what, reply->error[0] ? reply->error : status_text(st));
+		(void)fprintf(
+			stderr, "darkroom: %s: %s\n", what, reply->error[0] ? reply->error : status_text(st));
 		return st == ST_TOO_BIG ? EXIT_LOCAL_IO : EXIT_UNREACHABLE;
 	}
-	if (json_parse(buf_span(&reply->body), &problem, NULL) == ST_OK && json_get_text(problem, "detail", &detail) != ST_OK)
+	if (json_parse(buf_span(&reply->body), &problem, NULL) == ST_OK &&
+		json_get_text(problem, "detail", &detail) != ST_OK)
 		detail = SPAN_LIT("no reason was given");
-	(void)fprintf(stderr, "darkroom: %s: %d: %.*s\n", what, reply->http_status, (int)detail.len, (const char *)detail.data);
+	(void)fprintf(stderr, "darkroom: %s: %d: %.*s\n", what, reply->http_status, (int)detail.len,
+		(const char *)detail.data);
 	json_free(problem);
 	return code_of_http(reply->http_status);
 }
@@ -226,9 +238,11 @@ int session_json(struct session *s, const char *method, const char *path, struct
 {
 	char url[URL_MAX];
 	struct fetcher_reply reply;
-	const char *headers[] = { s->authorization, "Accept: application/json", "Content-Type: application/json", "Expect:", NULL };
-	struct fetcher_request request = { .method = method, .url = url, .headers = headers, .body = body, .body_fd = -1,
-					   .reply_fd = -1 };
+	const char *headers[] = { s->authorization, "Accept: application/json",
+		"Content-Type: application/json", "Expect:", NULL };
+	struct fetcher_request request = {
+		.method = method, .url = url, .headers = headers, .body = body, .body_fd = -1, .reply_fd = -1
+	};
 	if (!session_url(s, path, url)) {
 		(void)fprintf(stderr, "darkroom: the address is too long\n");
 		return EXIT_USAGE;

@@ -11,7 +11,11 @@
 
 #define TABLE_BYTES_MAX MIB(32)
 
-struct table { size_t columns, cells; size_t width[TABLE_COLUMNS_MAX]; struct buf text; };
+struct table {
+	size_t columns, cells;
+	size_t width[TABLE_COLUMNS_MAX];
+	struct buf text;
+};
 
 struct table *table_new(size_t columns)
 {

@@ -82,13 +82,18 @@ enum status commit_start(struct commit *c)
 	return st;
 }
 
-/* Writers first: what they pass on is still applied and answered; then the applier finds its queue ended. */
-void commit_stop(struct commit *c)
+void commit_drain(struct commit *c)
 {
 	lock_acquire(&c->wait_lock);
 	c->is_stopping = true;
 	lock_release(&c->wait_lock);
 	signal_wake_all(&c->processed);
+}
+
+/* Writers first: what they pass on is still applied and answered; then the applier finds its queue ended. */
+void commit_stop(struct commit *c)
+{
+	commit_drain(c);
 	for (size_t i = 0; i < CATALOG_STORES; i++) {
 		if (c->is_started[i])
 			store_stop(c->stores[i]);

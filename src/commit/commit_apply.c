@@ -4,6 +4,7 @@
 #include "inside.h"
 
 #include "clock.h"
+#include "log.h"
 #include "memory.h"
 #include "metrics.h"
 #include "must.h"
@@ -44,8 +45,11 @@ size_t pending_add(struct pending *p, enum record_kind kind, enum catalog_change
 enum status commit_submit(struct commit *c, int store, struct pending *p)
 {
 	p->shard = &c->shards[((uintptr_t)p >> 6) % SHARDS];
+	enum status st = atomic_load(&c->lack);
+	if (st != ST_OK)
+		return st;
 	signal_init(&p->answered);
-	enum status st = store_submit(commit_store(c, store), &p->entry);
+	st = store_submit(commit_store(c, store), &p->entry);
 	if (st == ST_OK) {
 		lock_acquire(p->shard);
 		while (!p->is_answered)
@@ -84,6 +88,22 @@ static void fill_places(struct pending *p)
 		p->result.renditions[i].blob_at = p->blobs[i].at;
 }
 
+/* Space, memory and descriptors come back: meanwhile the batch waits, and readers and the destruction of
+ * keys, which need none of them, go on.  False: it is no such lack, or we stop. */
+static bool wait_for_room(struct commit *c, enum status st)
+{
+	bool is_lack = st == ST_NO_SPACE || st == ST_FULL || st == ST_BUSY;
+	lock_acquire(&c->wait_lock);
+	bool is_stopping = c->is_stopping;
+	lock_release(&c->wait_lock);
+	if (!is_lack || is_stopping)
+		return false;
+	if (atomic_exchange(&c->lack, st == ST_BUSY ? ST_FULL : st) == ST_OK)
+		log_event(LOG_ERROR, "commit.apply.waits", LOG_STATUS("status", st));
+	clock_sleep_ms(APPLY_RETRY_MS);
+	return true;
+}
+
 /* An ERASE is never applied before its key is gone.  If the disk refuses, neither is the batch: the next
  * start tries again before it opens a port.  NOT_FOUND: the segment is unlinked, and the key with it. */
 static void erase_keys(struct commit *c, struct pending *p)
@@ -91,7 +111,10 @@ static void erase_keys(struct commit *c, struct pending *p)
 	for (size_t i = 0; i < p->entry.record_count; i++) {
 		if (p->changes[i].kind != CATALOG_ERASE_IMAGE)
 			continue;
-		enum status st = store_erase_key(commit_store(c, CATALOG_ORIGINALS), p->erase.target);
+		enum status st;
+		do
+			st = store_erase_key(commit_store(c, CATALOG_ORIGINALS), p->erase.target);
+		while (st != ST_OK && wait_for_room(c, st));
 		if (st != ST_OK && st != ST_NOT_FOUND)
 			must_end("commit.erase.failed");
 	}
@@ -132,15 +155,23 @@ static void tell(struct commit *c, const struct catalog_change *changes)
 	signal_wake_all(&c->processed);
 }
 
-/* A synced batch is never answered with an error: if the catalog cannot take it, the process ends. */
+/* A synced batch is never answered with an error: if the catalog cannot take it for good, the process
+ * ends. */
 static void apply_synced(struct commit *c, struct store_batch *batch, int store)
 {
 	int64_t began = clock_monotonic_ms();
 	struct catalog_change *changes = prepare(c, batch);
-	enum status st =
-		catalog_apply(c->catalog, store, catalog_position_of(batch->end), changes, clock_wall_ms());
+	enum status st;
+	do
+		st = catalog_apply(
+			c->catalog, store, catalog_position_of(batch->end), changes, clock_wall_ms());
+	while (st != ST_OK && wait_for_room(c, st));
 	if (st != ST_OK)
 		must_end("commit.apply.failed");
+	if (atomic_exchange(&c->lack, ST_OK) != ST_OK)
+		log_event(LOG_WARN, "commit.apply.resumed");
+	metrics_add(METRIC_BATCHES, 1);
+	metrics_observe_ms(METRIC_BATCH_TIME, batch->written_ms);
 	metrics_observe_ms(METRIC_APPLY_TIME, clock_monotonic_ms() - began);
 	tell(c, changes);
 }

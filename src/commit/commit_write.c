@@ -160,7 +160,10 @@ enum status commit_erase(struct commit *c, const uint8_t id[CATALOG_ID])
 	uint8_t body[RECORD_ERASE_BODY];
 	struct image_id revoked;
 	struct catalog_image image;
-	enum status st = catalog_find_image(c->catalog, id, &image);
+	/* An erase that cannot be carried out now must not hide what the next start would show again. */
+	enum status st = atomic_load(&c->lack);
+	if (st == ST_OK)
+		st = catalog_find_image(c->catalog, id, &image);
 	if (st != ST_OK)
 		return st;
 	struct pending *p = pending_new();

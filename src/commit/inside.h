@@ -8,6 +8,8 @@
 #ifndef DARKROOM_COMMIT_INSIDE_H
 #define DARKROOM_COMMIT_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "commit.h"
 #include "lock.h"
 #include "record.h"
@@ -15,6 +17,8 @@
 
 /* Each image in the making pins at most one blob, and there are fewer request threads than this. */
 enum { PINS_MAX = 4096, BELL_MAX = 4096, SHARDS = 16 };
+/* How often the applier tries again while the catalog's disk is full. */
+enum { APPLY_RETRY_MS = 500 };
 
 struct pins {
 	struct lock lock;
@@ -32,6 +36,7 @@ struct commit {
 	struct clock *clock;
 	struct queue *synced, *bell;
 	struct thread applier;
+	_Atomic enum status lack; /* what the applier waits for, else OK: meanwhile nothing new is let in */
 	bool is_started[CATALOG_STORES]; /* owned by whoever starts and stops */
 	struct lock shards[SHARDS];      /* each guards the answers of its pendings */
 	struct pins pins;

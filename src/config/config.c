@@ -9,16 +9,22 @@
 #include "must.h"
 #include "text.h"
 
-#define ROW_TEXT(low, high, init)     .type = SETTING_TEXT, .text = (init)
-#define ROW_CHOICE(low, high, init)   .type = SETTING_CHOICE, .choices = (low), .text = (init)
-#define ROW_NUMBER(low, high, init)   .type = SETTING_NUMBER, .min = (int64_t)(low), .max = (int64_t)(high), .number = (int64_t)(init)
-#define ROW_SIZE(low, high, init)     .type = SETTING_SIZE, .min = (int64_t)(low), .max = (int64_t)(high), .number = (int64_t)(init)
-#define ROW_DURATION(low, high, init) .type = SETTING_DURATION, .min = (int64_t)(low), .max = (int64_t)(high), .number = (int64_t)(init)
+#define ROW_TEXT(low, high, init) .type = SETTING_TEXT, .text = (init)
+#define ROW_CHOICE(low, high, init) .type = SETTING_CHOICE, .choices = (low), .text = (init)
+#define ROW_NUMBER(low, high, init) \
+	.type = SETTING_NUMBER, .min = (int64_t)(low), .max = (int64_t)(high), .number = (int64_t)(init)
+#define ROW_SIZE(low, high, init) \
+	.type = SETTING_SIZE, .min = (int64_t)(low), .max = (int64_t)(high), .number = (int64_t)(init)
+#define ROW_DURATION(low, high, init) \
+	.type = SETTING_DURATION, .min = (int64_t)(low), .max = (int64_t)(high), .number = (int64_t)(init)
 
 const struct setting config_table[CONFIG_SETTING_COUNT] = {
 #define X(field, word, kind, low, high, init, its_unit, its_sentence) \
-	{ .key = word, .offset = offsetof(struct config, field), .unit = its_unit, .sentence = its_sentence, \
-	  ROW_##kind(low, high, init) },
+	{ .key = word, \
+		.offset = offsetof(struct config, field), \
+		.unit = its_unit, \
+		.sentence = its_sentence, \
+		ROW_##kind(low, high, init) },
 #include "settings.def"
 #undef X
 };
@@ -78,11 +84,12 @@ static void explain_range(const struct setting *s, struct buf *why)
 	else if (s->type == SETTING_TEXT)
 		buf_printf(why, "it must be text of at most %d bytes", CONFIG_TEXT_MAX - 1);
 	else if (s->type == SETTING_DURATION)
-		buf_printf(why, "it must be a duration such as 90s, 15m or 7d, from %lld to %lld ms", (long long)s->min,
-			   (long long)s->max);
+		buf_printf(why, "it must be a duration such as 90s, 15m or 7d, from %lld to %lld ms",
+			(long long)s->min, (long long)s->max);
 	else
-		buf_printf(why, "it must be a number%s from %lld to %lld", s->type == SETTING_SIZE ? " (such as 64MiB)" : "",
-			   (long long)s->min, (long long)s->max);
+		buf_printf(why, "it must be a number%s from %lld to %lld",
+			s->type == SETTING_SIZE ? " (such as 64MiB)" : "", (long long)s->min,
+			(long long)s->max);
 }
 
 static enum status put_text(struct config *c, const struct setting *s, struct span value)
@@ -99,7 +106,8 @@ static enum status parse_number(const struct setting *s, struct span value, int6
 	uint64_t n;
 	if (s->type == SETTING_DURATION && span_to_u64(value, INT64_MAX, &n) != ST_OK)
 		return text_parse_duration(value, out);
-	enum status st = s->type == SETTING_SIZE ? text_parse_size(value, &n) : span_to_u64(value, INT64_MAX, &n);
+	enum status st =
+		s->type == SETTING_SIZE ? text_parse_size(value, &n) : span_to_u64(value, INT64_MAX, &n);
 	if (st != ST_OK || n > INT64_MAX)
 		return ST_INVALID;
 	*out = (int64_t)n;
@@ -114,8 +122,8 @@ enum status config_put_number(struct config *c, const struct setting *s, int64_t
 	return ST_OK;
 }
 
-enum status config_put(struct config *c, const struct setting *s, const struct setting_source *from, struct span value,
-		       struct buf *why)
+enum status config_put(struct config *c, const struct setting *s, const struct setting_source *from,
+	struct span value, struct buf *why)
 {
 	int64_t number = 0;
 	enum status st;
@@ -143,15 +151,18 @@ void config_refuse(const struct setting *s, const struct setting_source *from, s
 enum status config_check(const struct config *c, struct buf *why)
 {
 	if (c->retention > c->retention_max) {
-		buf_put_text(why, "\"retention\" is over \"retention_max\": lower the first or raise the second");
+		buf_put_text(
+			why, "\"retention\" is over \"retention_max\": lower the first or raise the second");
 		return ST_INVALID;
 	}
 	if ((c->certificate[0] == '\0') != (c->certificate_key[0] == '\0')) {
-		buf_put_text(why, "\"certificate\" and \"certificate_key\" go together: give both or neither");
+		buf_put_text(
+			why, "\"certificate\" and \"certificate_key\" go together: give both or neither");
 		return ST_INVALID;
 	}
 	if (c->image_bytes_max * 2 > c->body_budget || c->image_bytes_max * 2 > c->inbox_bytes_max) {
-		buf_put_text(why, "\"body_budget\" and \"inbox_bytes_max\" must be at least twice \"image_bytes_max\"");
+		buf_put_text(why,
+			"\"body_budget\" and \"inbox_bytes_max\" must be at least twice \"image_bytes_max\"");
 		return ST_INVALID;
 	}
 	return ST_OK;

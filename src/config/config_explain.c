@@ -55,13 +55,15 @@ static void explain_row(const struct config *c, const struct setting *s, const c
 {
 	char value[64], standard[64];
 	if (is_textual(s)) {
-		buf_printf(out, "%-24s %-20s %-20s %-9s %-11s %s\n", s->key, text_of(c, s)[0] ? text_of(c, s) : "-",
-			   s->text[0] ? s->text : "-", s->unit, origin, s->sentence);
+		buf_printf(out, "%-24s %-20s %-20s %-9s %-11s %s\n", s->key,
+			text_of(c, s)[0] ? text_of(c, s) : "-", s->text[0] ? s->text : "-", s->unit, origin,
+			s->sentence);
 		return;
 	}
 	(void)snprintf(value, sizeof value, "%lld", (long long)number_of(c, s));
 	(void)snprintf(standard, sizeof standard, "%lld", (long long)s->number);
-	buf_printf(out, "%-24s %-20s %-20s %-9s %-11s %s\n", s->key, value, standard, s->unit, origin, s->sentence);
+	buf_printf(out, "%-24s %-20s %-20s %-9s %-11s %s\n", s->key, value, standard, s->unit, origin,
+		s->sentence);
 }
 
 void config_explain(const struct config *c, bool as_json, struct buf *out)
@@ -70,9 +72,12 @@ void config_explain(const struct config *c, bool as_json, struct buf *out)
 		explain_json(c, out);
 		return;
 	}
-	buf_printf(out, "%-24s %-20s %-20s %-9s %-11s %s\n", "SETTING", "VALUE", "DEFAULT", "UNIT", "FROM", "WHAT IT DOES");
+	buf_printf(out, "%-24s %-20s %-20s %-9s %-11s %s\n", "SETTING", "VALUE", "DEFAULT", "UNIT", "FROM",
+		"WHAT IT DOES");
 	for (size_t i = 0; i < CONFIG_SETTING_COUNT; i++)
 		explain_row(c, &config_table[i], origin_texts[c->origin[i]], out);
-	buf_put_text(out, "\nEach is also a flag (--listen VALUE) and a variable (DARKROOM_LISTEN=VALUE); flags win over variables,\n"
-			  "variables over the file named by --config, the file over defaults.\n");
+	buf_put_text(out,
+		"\nEach is also a flag (--listen VALUE) and a variable (DARKROOM_LISTEN=VALUE); flags win "
+		"over variables,\n"
+		"variables over the file named by --config, the file over defaults.\n");
 }

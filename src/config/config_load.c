@@ -14,8 +14,8 @@
 
 enum { CONFIG_FILE_MAX = 65536, WHERE_MAX = CONFIG_TEXT_MAX + 64 };
 
-static enum status put_member(struct config *c, const struct json *member, const struct setting_source *from,
-			      struct buf *why)
+static enum status put_member(
+	struct config *c, const struct json *member, const struct setting_source *from, struct buf *why)
 {
 	const struct setting *s = config_find(span_of(json_key(member)));
 	if (!s) {
@@ -36,8 +36,8 @@ static enum status put_member(struct config *c, const struct json *member, const
 	return ST_OK;
 }
 
-static enum status put_members(struct config *c, const struct json *object, const char *path, struct span text,
-			       struct buf *why)
+static enum status put_members(
+	struct config *c, const struct json *object, const char *path, struct span text, struct buf *why)
 {
 	for (size_t i = 0; i < json_count(object); i++) {
 		const struct json *member = json_at(object, i);
@@ -64,8 +64,10 @@ enum status config_load_file(struct config *c, const char *path, struct buf *why
 	}
 	st = json_parse_commented(buf_span(&text), &root, &line);
 	if (st != ST_OK || !json_is_object(root)) {
-		buf_printf(why, "%s line %u: this is not one JSON object without repeated names (comments are allowed)", path,
-			   line > 0 ? line : 1);
+		buf_printf(why,
+			"%s line %u: this is not one JSON object without repeated names (comments are "
+			"allowed)",
+			path, line > 0 ? line : 1);
 		st = ST_INVALID;
 		goto out;
 	}
@@ -109,7 +111,9 @@ enum status config_load_environment(struct config *c, char *const *environment, 
 		struct setting_source from = { CONFIG_FROM_ENVIRONMENT, where };
 		const struct setting *s = config_find(span_of(key));
 		if (!s) {
-			buf_printf(why, "%s: there is no such setting; `darkroom config --explain` lists them all", where);
+			buf_printf(why,
+				"%s: there is no such setting; `darkroom config --explain` lists them all",
+				where);
 			return ST_INVALID;
 		}
 		enum status st = config_put(c, s, &from, span_slice(line, equals + 1, line.len), why);

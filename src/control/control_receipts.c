@@ -4,19 +4,18 @@
 #include "control_private.h"
 #include "limits.h"
 
-enum status control_add_receipt(struct control *c, uint64_t number, enum control_receipt_kind kind,
-	uint32_t epoch, struct span body, struct span signature, int64_t now_ms)
+enum status control_add_receipt(struct control *c, const struct control_new_receipt *r)
 {
 	enum { S = SQL_ADD_RECEIPT };
 	enum status st = control_begin(c);
 	if (st != ST_OK)
 		return st;
-	database_bind_i64(c->db, S, 1, (int64_t)number);
-	database_bind_i64(c->db, S, 2, kind);
-	database_bind_i64(c->db, S, 3, epoch);
-	database_bind_bytes(c->db, S, 4, body.data, body.len);
-	database_bind_bytes(c->db, S, 5, signature.data, signature.len);
-	database_bind_i64(c->db, S, 6, now_ms);
+	database_bind_i64(c->db, S, 1, (int64_t)r->number);
+	database_bind_i64(c->db, S, 2, r->kind);
+	database_bind_i64(c->db, S, 3, r->epoch);
+	database_bind_bytes(c->db, S, 4, r->body.data, r->body.len);
+	database_bind_bytes(c->db, S, 5, r->signature.data, r->signature.len);
+	database_bind_i64(c->db, S, 6, r->made_at);
 	st = control_change(c->db, S);
 	return control_end(c, st == ST_NOT_FOUND ? ST_EXISTS : st);
 }

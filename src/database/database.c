@@ -38,9 +38,20 @@ static enum status status_of(int rc)
 	}
 }
 
+/* SQLite says "cannot open" and "disk I/O error" of a lack that passes, too: the kernel's word tells them
+ * apart. */
+static enum status tell_lack(struct database *db, int rc)
+{
+	bool is_vague = (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR;
+	enum status st = is_vague && db->handle ? status_of_errno(sqlite3_system_errno(db->handle)) : ST_IO;
+	return st == ST_FULL || st == ST_NO_SPACE ? st : ST_IO;
+}
+
 enum status database_status(struct database *db, int rc, const char *what)
 {
 	enum status st = status_of(rc);
+	if (st == ST_IO)
+		st = tell_lack(db, rc);
 	if (st != ST_OK && st != ST_NOT_FOUND && st != ST_TIMEOUT)
 		log_event(st == ST_BUSY || st == ST_INVALID ? LOG_WARN : LOG_ERROR,
 			"database.statement.failed", LOG_TEXT("what", what), LOG_STATUS("status", st),

@@ -124,17 +124,20 @@ static size_t take_header(char *from, size_t size, size_t count, void *context)
 	struct span value = span_trim(span_slice(line, colon + 1, line.len));
 	while (value.len > 0 && (value.data[value.len - 1] == '\r' || value.data[value.len - 1] == '\n'))
 		value.len--;
-	if (span_equal_nocase(span_slice(line, 0, colon), "retry-after") && span_to_u64(value, 3600, &seconds) == ST_OK)
+	if (span_equal_nocase(span_slice(line, 0, colon), "retry-after") &&
+		span_to_u64(value, 3600, &seconds) == ST_OK)
 		t->reply->retry_after_s = (int64_t)seconds;
 	return size * count;
 }
 
-static int tell_progress(void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+static int tell_progress(
+	void *context, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
 	struct transfer *t = context;
 	const struct fetcher_request *r = t->request;
 	bool is_upload = up_total > 0;
-	r->progress(r->progress_context, (uint64_t)(is_upload ? up : down), (uint64_t)(is_upload ? up_total : down_total));
+	r->progress(r->progress_context, (uint64_t)(is_upload ? up : down),
+		(uint64_t)(is_upload ? up_total : down_total));
 	return 0;
 }
 
@@ -218,7 +221,7 @@ static CURLcode perform(CURL *c, struct transfer *t, struct curl_slist *headers)
 }
 
 enum status fetcher_send(struct fetcher *f, const struct fetcher_request *request, uint64_t reply_max,
-			 struct fetcher_reply *reply)
+	struct fetcher_reply *reply)
 {
 	static_assert(sizeof reply->error >= CURL_ERROR_SIZE, "libcurl writes that much");
 	struct transfer t = { .request = request, .reply = reply, .fetcher = f, .reply_max = reply_max };

@@ -1,4 +1,5 @@
-/* blob_reply.c - handlers: an original's or a rendition's bytes, with Range and ETag (RFC 9110 sections 13, 14). */
+/* blob_reply.c - handlers: an original's or a rendition's bytes, with Range and ETag (RFC 9110 sections
+ * 13, 14). */
 #include "poison.h"
 
 #include <stdio.h>
@@ -14,7 +15,10 @@
 
 enum { COPY_BYTES = 262144, CACHE_S_MAX = 3600 };
 
-struct byte_range { uint64_t first, len; bool is_partial; };
+struct byte_range {
+	uint64_t first, len;
+	bool is_partial;
+};
 
 /* If-Range compares strongly: a weak tag never fits (RFC 9110 section 13.1.5). */
 static bool is_etag(struct span value, const char *etag)
@@ -69,9 +73,11 @@ static enum status parse_range(struct span value, uint64_t length, struct byte_r
 }
 
 /* One range of bytes is served as such; several, another unit, or another method than GET get the whole. */
-static enum status read_range(const struct request *rq, uint64_t length, const char *etag, struct byte_range *out)
+static enum status read_range(
+	const struct request *rq, uint64_t length, const char *etag, struct byte_range *out)
 {
-	struct span value = gate_head_field(rq->head, "range"), condition = gate_head_field(rq->head, "if-range");
+	struct span value = gate_head_field(rq->head, "range"),
+		    condition = gate_head_field(rq->head, "if-range");
 	*out = (struct byte_range){ 0, length, false };
 	if (rq->is_head_method || !span_starts_with(value, "bytes=") || span_find(value, ',') < value.len)
 		return ST_OK;
@@ -89,21 +95,22 @@ static int64_t cache_seconds(struct request *rq, const struct catalog_image *ima
 }
 
 static void put_headers(struct request *rq, const struct catalog_image *image, struct fetch_stream *s,
-			const struct byte_range *range, char out[1024])
+	const struct byte_range *range, char out[1024])
 {
 	char part[128] = "";
 	enum image_format format = imaging_format_of(span_of(image->format));
 	if (range->is_partial)
-		(void)snprintf(part, sizeof part, "Content-Range: bytes %llu-%llu/%llu\r\n", (unsigned long long)range->first,
-			       (unsigned long long)(range->first + range->len - 1), (unsigned long long)fetch_length(s));
+		(void)snprintf(part, sizeof part, "Content-Range: bytes %llu-%llu/%llu\r\n",
+			(unsigned long long)range->first, (unsigned long long)(range->first + range->len - 1),
+			(unsigned long long)fetch_length(s));
 	(void)snprintf(out, 1024,
-		       "ETag: \"%s\"\r\nAccept-Ranges: bytes\r\n%sCache-Control: private, max-age=%lld\r\n"
-		       "Content-Disposition: inline; filename=\"%.*s.%s\"\r\n"
-		       "Content-Security-Policy: default-src 'none'; sandbox\r\n"
-		       "Cross-Origin-Resource-Policy: same-origin\r\n",
-		       fetch_etag(s), part, (long long)cache_seconds(rq, image), (int)rq->path_parameters[0].len,
-		       (const char *)rq->path_parameters[0].data,
-		       rq->path_parameters[1].len ? "jpg" : imaging_file_ending(format));
+		"ETag: \"%s\"\r\nAccept-Ranges: bytes\r\n%sCache-Control: private, max-age=%lld\r\n"
+		"Content-Disposition: inline; filename=\"%.*s.%s\"\r\n"
+		"Content-Security-Policy: default-src 'none'; sandbox\r\n"
+		"Cross-Origin-Resource-Policy: same-origin\r\n",
+		fetch_etag(s), part, (long long)cache_seconds(rq, image), (int)rq->path_parameters[0].len,
+		(const char *)rq->path_parameters[0].data,
+		rq->path_parameters[1].len ? "jpg" : imaging_file_ending(format));
 }
 
 /* Not OK after the head went out: the connection is cut, so that nobody takes the part for the whole. */
@@ -125,7 +132,8 @@ static enum status copy(struct request *rq, struct fetch_stream *s, struct byte_
 static enum status refuse_range(struct request *rq, uint64_t length)
 {
 	rq->problem_status = 416;
-	rq->problem_headers = arena_printf(rq->arena, "Content-Range: bytes */%llu\r\n", (unsigned long long)length);
+	rq->problem_headers =
+		arena_printf(rq->arena, "Content-Range: bytes */%llu\r\n", (unsigned long long)length);
 	return request_refuse(rq, ST_MISMATCH, "the range lies outside the bytes that there are");
 }
 
@@ -173,8 +181,9 @@ enum status rendition_get(struct request *rq)
 		return request_refuse(rq, ST_NOT_FOUND, "there is no rendition of this name");
 	st = fetch_open_rendition(rq->services->fetch, &image, name, &s);
 	if (st == ST_NOT_FOUND)
-		rq->why = image.state == CATALOG_FAILED ? "the image could not be processed: it has no renditions"
-							: "there is no rendition of this name";
+		rq->why = image.state == CATALOG_FAILED
+				  ? "the image could not be processed: it has no renditions"
+				  : "there is no rendition of this name";
 	if (st == ST_BUSY) {
 		rq->problem_status = 404;
 		rq->why = "the image is not processed yet: try again in a moment";

@@ -1,4 +1,5 @@
-/* dispatch.c - request id, match, authenticate, permission, rate, body limit, handler, reply, one log line. */
+/* dispatch.c - request id, match, authenticate, permission, rate, body limit, handler, reply, one log
+ * line. */
 #include "poison.h"
 
 #include "dispatch.h"
@@ -22,7 +23,8 @@ static bool matches(const char *pattern, struct span path, struct span parameter
 	while (want.len > 0 && path.len > 0) {
 		size_t want_end = span_find(span_slice(want, 1, want.len), '/') + 1;
 		size_t path_end = span_find(span_slice(path, 1, path.len), '/') + 1;
-		struct span want_segment = span_slice(want, 0, want_end), segment = span_slice(path, 0, path_end);
+		struct span want_segment = span_slice(want, 0, want_end),
+			    segment = span_slice(path, 0, path_end);
 		if (want_segment.len > 1 && want_segment.data[1] == '{') {
 			if (segment.len < 2 || count == PATH_PARAMETERS_MAX)
 				return false;
@@ -66,7 +68,8 @@ static void refuse_unmatched(struct request *rq, const char *allowed)
 			rq->must_close = true;
 		return;
 	}
-	reply_problem(rq, 405, "method_not_allowed", "this route does not take that method; OPTIONS says which it takes");
+	reply_problem(rq, 405, "method_not_allowed",
+		"this route does not take that method; OPTIONS says which it takes");
 }
 
 /* The bearer token of the request; empty when there is none. */
@@ -77,6 +80,12 @@ static struct span token_of(const struct request *rq)
 	if (!span_equal_nocase(span_slice(value, 0, space), "bearer"))
 		return span_make(NULL, 0);
 	return span_trim(span_slice(value, space, value.len));
+}
+
+/* What these do knows no collections: a query sees all rows, a new key may reach anything. */
+static bool is_for_all_collections(enum permission p)
+{
+	return p == PERM_SQL || p == PERM_KEY_EDIT;
 }
 
 /* False when the reply is written already. */
@@ -94,8 +103,13 @@ static bool admit(struct request *rq)
 		reply_problem(rq, 403, "denied", "this key's role does not allow that");
 		return false;
 	}
+	if (is_for_all_collections(rq->route->permission) && !rq->caller.is_for_all_collections) {
+		reply_problem(rq, 403, "denied", "this needs a key that reaches all collections");
+		return false;
+	}
 	if (!rate_take(rq->http->rate, rq->caller.key_prefix, clock_monotonic_ms())) {
-		reply_problem(rq, 429, "rate_limited", "this key makes more requests than it may; wait a second");
+		reply_problem(
+			rq, 429, "rate_limited", "this key makes more requests than it may; wait a second");
 		return false;
 	}
 	return true;
@@ -139,7 +153,8 @@ static void serve(struct request *rq)
 
 static void make_id(char out[REQUEST_ID_TEXT + 1])
 {
-	(void)snprintf(out, REQUEST_ID_TEXT + 1, "%08x%08x", random_below(UINT32_MAX), random_below(UINT32_MAX));
+	(void)snprintf(
+		out, REQUEST_ID_TEXT + 1, "%08x%08x", random_below(UINT32_MAX), random_below(UINT32_MAX));
 }
 
 static void account(const struct request *rq, int64_t began_ms)
@@ -151,16 +166,20 @@ static void account(const struct request *rq, int64_t began_ms)
 	else if (rq->http_status >= 400)
 		metrics_add(METRIC_REQUESTS_4XX, 1);
 	metrics_observe_ms(METRIC_REQUEST_TIME, ms);
-	log_event(LOG_INFO, "http.request.done", LOG_SPAN("method", rq->head->method), LOG_SPAN("path", rq->head->path),
-		  LOG_I64("status", rq->http_status), LOG_U64("bytes", rq->reply_bytes), LOG_I64("ms", ms),
-		  LOG_TEXT("key", rq->caller.key_prefix));
+	log_event(LOG_INFO, "http.request.done", LOG_SPAN("method", rq->head->method),
+		LOG_SPAN("path", rq->head->path), LOG_I64("status", rq->http_status),
+		LOG_U64("bytes", rq->reply_bytes), LOG_I64("ms", ms), LOG_TEXT("key", rq->caller.key_prefix));
 }
 
 void dispatch(struct http *h, struct mg_connection *connection)
 {
 	int64_t began_ms = clock_monotonic_ms();
-	struct request rq = { .http = h, .services = &h->options, .connection = connection, .head = gate_head(),
-			      .peer = gate_peer(), .arena = arena_new(REQUEST_ARENA_MAX) };
+	struct request rq = { .http = h,
+		.services = &h->options,
+		.connection = connection,
+		.head = gate_head(),
+		.peer = gate_peer(),
+		.arena = arena_new(REQUEST_ARENA_MAX) };
 	must(rq.head && rq.peer);
 	rq.is_head_method = span_equal_text(rq.head->method, "HEAD");
 	make_id(rq.id);

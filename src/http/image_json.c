@@ -7,8 +7,9 @@
 
 const char *image_state_text(enum catalog_state state)
 {
-	static const char *const texts[] = { [CATALOG_RECEIVED] = "received", [CATALOG_READY] = "ready",
-					     [CATALOG_FAILED] = "failed" };
+	static const char *const texts[] = {
+		[CATALOG_RECEIVED] = "received", [CATALOG_READY] = "ready", [CATALOG_FAILED] = "failed"
+	};
 	return texts[state];
 }
 
@@ -73,7 +74,8 @@ static void put_rendition(struct json_writer *w, const struct catalog_rendition 
 	json_end_object(w);
 }
 
-static enum status put_renditions(struct request *rq, struct json_writer *w, const struct catalog_image *image, const char *id)
+static enum status put_renditions(
+	struct request *rq, struct json_writer *w, const struct catalog_image *image, const char *id)
 {
 	struct catalog_rendition rows[RENDITIONS_MAX];
 	size_t count = 0;
@@ -104,7 +106,8 @@ static enum status put_private(struct request *rq, struct json_writer *w, const 
 	return ST_OK;
 }
 
-static void put_row(struct json_writer *w, const struct catalog_image *image, const char *id, const char *collection)
+static void put_row(
+	struct json_writer *w, const struct catalog_image *image, const char *id, const char *collection)
 {
 	json_put_text(w, "id", span_of(id));
 	json_put_text(w, "collection", span_of(collection));
@@ -123,8 +126,8 @@ static void put_row(struct json_writer *w, const struct catalog_image *image, co
 		json_put_i64(w, "attempts", image->attempts);
 }
 
-enum status image_json_put(struct request *rq, struct json_writer *w, const char *key, const struct catalog_image *image,
-			   bool is_whole)
+enum status image_json_put(struct request *rq, struct json_writer *w, const char *key,
+	const struct catalog_image *image, bool is_whole)
 {
 	char id[IMAGE_ID_TEXT + 1];
 	struct access_collection collection;

@@ -55,11 +55,13 @@ static enum status read_cursor(struct request *rq, struct catalog_filter *f)
 	if (st != ST_OK)
 		return st;
 	if (text_from_base32(text, bytes, sizeof bytes) != ST_OK)
-		return request_refuse(rq, ST_INVALID, "\"cursor\" must be the next_cursor of an earlier page");
+		return request_refuse(
+			rq, ST_INVALID, "\"cursor\" must be the next_cursor of an earlier page");
 	f->before_received = (int64_t)num_get_u64(bytes);
 	f->before_number = (int64_t)num_get_u64(bytes + 8);
 	if (f->before_received < 0 || f->before_number < 0)
-		return request_refuse(rq, ST_INVALID, "\"cursor\" must be the next_cursor of an earlier page");
+		return request_refuse(
+			rq, ST_INVALID, "\"cursor\" must be the next_cursor of an earlier page");
 	return ST_OK;
 }
 
@@ -84,7 +86,8 @@ static enum status read_state(struct request *rq, struct catalog_filter *f)
 	for (int s = CATALOG_RECEIVED; s <= CATALOG_FAILED; s++)
 		if (span_equal_text(text, image_state_text((enum catalog_state)s)))
 			f->state = s;
-	return f->state >= 0 ? ST_OK : request_refuse(rq, ST_INVALID, "\"state\" must be received, ready or failed");
+	return f->state >= 0 ? ST_OK
+			     : request_refuse(rq, ST_INVALID, "\"state\" must be received, ready or failed");
 }
 
 static enum status read_format(struct request *rq, struct catalog_filter *f)
@@ -149,10 +152,19 @@ static enum status read_numbers(struct request *rq, struct catalog_filter *f)
 static enum status read_filter(struct request *rq, struct catalog_filter *f)
 {
 	enum status (*const readers[])(struct request *, struct catalog_filter *) = {
-		read_collection, read_state, read_format, read_camera, read_numbers, read_cursor,
+		read_collection,
+		read_state,
+		read_format,
+		read_camera,
+		read_numbers,
+		read_cursor,
 	};
-	*f = (struct catalog_filter){ .received_from = -1, .received_to = -1, .state = -1, .before_received = -1,
-				      .before_number = -1, .now_ms = clock_now_ms(rq->services->clock) };
+	*f = (struct catalog_filter){ .received_from = -1,
+		.received_to = -1,
+		.state = -1,
+		.before_received = -1,
+		.before_number = -1,
+		.now_ms = clock_now_ms(rq->services->clock) };
 	f->collections = request_collections(rq, &f->collection_count);
 	enum status st = request_time(rq, "from", &f->received_from);
 	if (st == ST_OK || st == ST_NOT_FOUND)

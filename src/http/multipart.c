@@ -38,11 +38,14 @@ enum status multipart_parameter(struct span value, const char *name, char *out, 
 		char skipped[2];
 		enum status st = ST_OK;
 		if (text.len > 0 && text.data[0] == '"') {
-			st = is_wanted ? read_quoted(text, out, size, &end) : read_quoted(text, skipped, sizeof skipped, &end);
+			st = is_wanted ? read_quoted(text, out, size, &end)
+				       : read_quoted(text, skipped, sizeof skipped, &end);
 		} else {
 			end = span_find(text, ';');
+			struct span token = span_trim(span_slice(text, 0, end));
 			if (is_wanted)
-				st = span_to_text(span_trim(span_slice(text, 0, end)), out, size);
+				st = span_find(token, '"') < token.len ? ST_INVALID
+								       : span_to_text(token, out, size);
 		}
 		if (st == ST_INVALID || (st != ST_OK && is_wanted))
 			return st;
@@ -64,7 +67,8 @@ enum status multipart_init(struct multipart *m, struct span content_type)
 {
 	char boundary[MULTIPART_BOUNDARY_MAX + 1];
 	memset(m, 0, sizeof *m);
-	if (!span_equal_nocase(span_trim(span_slice(content_type, 0, span_find(content_type, ';'))), "multipart/form-data"))
+	if (!span_equal_nocase(span_trim(span_slice(content_type, 0, span_find(content_type, ';'))),
+		    "multipart/form-data"))
 		return ST_INVALID;
 	if (multipart_parameter(content_type, "boundary", boundary, sizeof boundary) != ST_OK)
 		return ST_INVALID;
@@ -216,18 +220,12 @@ static enum multipart_event data(struct multipart *m)
 enum multipart_event multipart_next(struct multipart *m)
 {
 	switch ((enum state)m->state) {
-	case AT_START:
-		return start(m);
-	case AFTER_DELIMITER:
-		return after_delimiter(m);
-	case IN_HEAD:
-		return head(m);
-	case IN_DATA:
-		return data(m);
-	case AT_END:
-		return MULTIPART_END;
-	case IS_BAD:
-		break;
+	case AT_START: return start(m);
+	case AFTER_DELIMITER: return after_delimiter(m);
+	case IN_HEAD: return head(m);
+	case IN_DATA: return data(m);
+	case AT_END: return MULTIPART_END;
+	case IS_BAD: break;
 	}
 	return MULTIPART_BAD;
 }

@@ -13,16 +13,16 @@
 enum { MULTIPART_BOUNDARY_MAX = 70, MULTIPART_WINDOW = MULTIPART_HEAD_MAX * 2 };
 
 enum multipart_event {
-	MULTIPART_MORE,           /* feed more */
-	MULTIPART_PART,           /* a part begins: name, file_name, has_file_name */
-	MULTIPART_DATA,           /* some of its bytes: data */
+	MULTIPART_MORE, /* feed more */
+	MULTIPART_PART, /* a part begins: name, file_name, has_file_name */
+	MULTIPART_DATA, /* some of its bytes: data */
 	MULTIPART_PART_END,
-	MULTIPART_END,            /* the closing delimiter was seen */
-	MULTIPART_BAD             /* malformed: `why` */
+	MULTIPART_END, /* the closing delimiter was seen */
+	MULTIPART_BAD  /* malformed: `why` */
 };
 
 struct multipart {
-	char delimiter[MULTIPART_BOUNDARY_MAX + 5];       /* CRLF "--" boundary */
+	char delimiter[MULTIPART_BOUNDARY_MAX + 5]; /* CRLF "--" boundary */
 	size_t delimiter_len;
 	int state;
 	uint8_t window[MULTIPART_WINDOW];
@@ -30,7 +30,7 @@ struct multipart {
 	/* of the last event */
 	char name[64], file_name[FILE_NAME_MAX_BYTES + 1];
 	bool has_file_name;
-	struct span data;                                 /* lent until the next call */
+	struct span data; /* lent until the next call */
 	const char *why;
 };
 
@@ -43,7 +43,8 @@ void multipart_fed(struct multipart *m, size_t len);
 
 enum multipart_event multipart_next(struct multipart *m);
 
-/* The value of parameter `name` in a header such as `form-data; name="a"; filename="b.jpg"`; filename* is not read.
+/* The value of parameter `name` in a header such as `form-data; name="a"; filename="b.jpg"`; filename* is
+ * not read.
  * NOT_FOUND, INVALID, TOO_BIG. */
 enum status multipart_parameter(struct span value, const char *name, char *out, size_t size) MUST_CHECK;
 

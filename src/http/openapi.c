@@ -10,8 +10,7 @@
 #include "openapi_schemas.h"
 #include "route.h"
 
-static const char *const permission_words[PERM_COUNT] = {
-	[PERM_UNSET] = "unset",
+static const char *const permission_words[PERM_COUNT] = { [PERM_UNSET] = "unset",
 #define X(name, sentence) [PERM_##name] = sentence,
 	PERMISSION_TABLE(X)
 #undef X
@@ -21,7 +20,8 @@ void http_routes_text(struct buf *out)
 {
 	buf_printf(out, "%-7s %-36s %-36s %s\n", "METHOD", "PATH", "NEEDS THE RIGHT TO", "WHAT IT DOES");
 	for (const struct route *r = route_table; r->method; r++)
-		buf_printf(out, "%-7s %-36s %-36s %s\n", r->method, r->path, permission_words[r->permission], r->sentence);
+		buf_printf(out, "%-7s %-36s %-36s %s\n", r->method, r->path, permission_words[r->permission],
+			r->sentence);
 }
 
 /* Schemas have names; anything with a slash is a media type and stands for bytes. */
@@ -45,7 +45,8 @@ static void put_content(struct json_writer *w, const char *schema)
 	json_end_object(w);
 }
 
-static void put_parameter(struct json_writer *w, const char *name, const char *in, const char *type, const char *sentence)
+static void put_parameter(
+	struct json_writer *w, const char *name, const char *in, const char *type, const char *sentence)
 {
 	json_begin_object(w, NULL);
 	json_put_text(w, "name", span_of(name));
@@ -77,7 +78,8 @@ static void put_parameters(struct json_writer *w, const struct route *r)
 	for (const struct route_parameter *p = r->parameters; p && p->name; p++)
 		put_parameter(w, p->name, "query", p->type, p->sentence);
 	if (strcmp(r->method, "POST") == 0 && strcmp(r->path, "/v1/images") == 0) {
-		put_parameter(w, "Idempotency-Key", "header", "string", "a retry with the same key gets the first answer");
+		put_parameter(w, "Idempotency-Key", "header", "string",
+			"a retry with the same key gets the first answer");
 		put_parameter(w, "Repr-Digest", "header", "string", "sha-256=:base64: of the body, checked");
 	}
 	json_end_array(w);
@@ -169,7 +171,8 @@ enum status http_openapi(struct buf *out)
 	json_begin_object(&w, "info");
 	json_put_text(&w, "title", SPAN_LIT("Darkroom"));
 	json_put_text(&w, "version", SPAN_LIT("1"));
-	json_put_text(&w, "description", SPAN_LIT("Images in, renditions and metadata out, everything gone at its second."));
+	json_put_text(&w, "description",
+		SPAN_LIT("Images in, renditions and metadata out, everything gone at its second."));
 	json_end_object(&w);
 	put_paths(&w);
 	json_begin_object(&w, "components");

@@ -10,11 +10,14 @@
 
 enum { BUCKETS = 1024, BURST_S = 10, PREFIX_MAX = 16 };
 
-struct bucket { char prefix[PREFIX_MAX]; int64_t tokens_milli, seen_ms; };
+struct bucket {
+	char prefix[PREFIX_MAX];
+	int64_t tokens_milli, seen_ms;
+};
 
 struct rate {
 	int64_t per_s;
-	struct lock lock;                 /* guards buckets */
+	struct lock lock; /* guards buckets */
 	struct bucket buckets[BUCKETS];
 };
 

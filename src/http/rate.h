@@ -2,9 +2,12 @@
 #ifndef DARKROOM_HTTP_RATE_H
 #define DARKROOM_HTTP_RATE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "status.h"
 
-struct rate;                              /* opaque */
+struct rate; /* opaque */
 
 /* per_s 0: no limit. */
 enum status rate_new(int64_t per_s, struct rate **out) MUST_CHECK;

@@ -11,20 +11,22 @@
 enum { HEAD_MAX = 4096, PROBLEM_MAX = 8192 };
 
 /*  status  code  word */
+/* clang-format off */
 #define REPLY_TABLE(X) \
 	X(OK, 200, "ok") X(INVALID, 400, "invalid") X(NOT_FOUND, 404, "not_found") X(EXISTS, 409, "exists") \
 	X(MISMATCH, 422, "mismatch") X(GONE, 410, "gone") X(DENIED, 403, "denied") X(TOO_BIG, 413, "too_big") \
 	X(UNSUPPORTED, 415, "unsupported") X(BUSY, 503, "busy") X(FULL, 503, "full") X(NO_SPACE, 507, "no_space") \
 	X(TIMEOUT, 408, "timeout") X(CORRUPT, 500, "corrupt") X(IO, 500, "io") X(STOPPED, 503, "stopping")
+/* clang-format on */
 
 int reply_code_of(enum status st)
 {
 	switch (st) {
-#define X(name, code, word) case ST_##name: return code;
-	REPLY_TABLE(X)
+#define X(name, code, word) \
+	case ST_##name: return code;
+		REPLY_TABLE(X)
 #undef X
-	case ST_COUNT:
-		break;
+	case ST_COUNT: break;
 	}
 	return 500;
 }
@@ -32,25 +34,45 @@ int reply_code_of(enum status st)
 const char *reply_word_of(enum status st)
 {
 	switch (st) {
-#define X(name, code, word) case ST_##name: return word;
-	REPLY_TABLE(X)
+#define X(name, code, word) \
+	case ST_##name: return word;
+		REPLY_TABLE(X)
 #undef X
-	case ST_COUNT:
-		break;
+	case ST_COUNT: break;
 	}
 	return "io";
 }
 
 static const char *phrase_of(int code)
 {
-	static const struct { int code; const char *phrase; } phrases[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 204, "No Content" }, { 206, "Partial Content" },
-		{ 207, "Multi-Status" }, { 304, "Not Modified" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
-		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" },
-		{ 409, "Conflict" }, { 410, "Gone" }, { 411, "Length Required" }, { 413, "Content Too Large" },
-		{ 415, "Unsupported Media Type" }, { 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
-		{ 422, "Unprocessable Content" }, { 429, "Too Many Requests" }, { 500, "Internal Server Error" },
-		{ 503, "Service Unavailable" }, { 507, "Insufficient Storage" },
+	static const struct {
+		int code;
+		const char *phrase;
+	} phrases[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 204, "No Content" },
+		{ 206, "Partial Content" },
+		{ 207, "Multi-Status" },
+		{ 304, "Not Modified" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
+		{ 411, "Length Required" },
+		{ 413, "Content Too Large" },
+		{ 415, "Unsupported Media Type" },
+		{ 416, "Range Not Satisfiable" },
+		{ 417, "Expectation Failed" },
+		{ 422, "Unprocessable Content" },
+		{ 429, "Too Many Requests" },
+		{ 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" },
+		{ 507, "Insufficient Storage" },
 	};
 	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
 		if (phrases[i].code == code)
@@ -76,7 +98,8 @@ static bool is_body_left(const struct request *rq)
 	return has_body && !rq->is_body_done;
 }
 
-void reply_head(struct request *rq, int http_status, const char *content_type, uint64_t length, const char *headers)
+void reply_head(
+	struct request *rq, int http_status, const char *content_type, uint64_t length, const char *headers)
 {
 	struct buf head;
 	buf_init(&head, HEAD_MAX);
@@ -84,7 +107,8 @@ void reply_head(struct request *rq, int http_status, const char *content_type, u
 		rq->must_close = true;
 	buf_printf(&head, "HTTP/1.1 %d %s\r\n", http_status, phrase_of(http_status));
 	if (http_status != 204 && http_status != 304)
-		buf_printf(&head, "Content-Type: %s\r\nContent-Length: %llu\r\n", content_type, (unsigned long long)length);
+		buf_printf(&head, "Content-Type: %s\r\nContent-Length: %llu\r\n", content_type,
+			(unsigned long long)length);
 	buf_printf(&head, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n", rq->id);
 	if (headers)
 		buf_put_text(&head, headers);
@@ -145,9 +169,9 @@ void reply_problem(struct request *rq, int http_status, const char *word, const 
 	json_put_text(&w, "request_id", span_of(rq->id));
 	json_end_object(&w);
 	(void)snprintf(lines, sizeof lines, "Cache-Control: no-store\r\n%s%s%s",
-		       http_status == 503 || http_status == 429 ? "Retry-After: 1\r\n" : "",
-		       http_status == 401 ? "WWW-Authenticate: Bearer realm=\"darkroom\"\r\n" : "",
-		       rq->problem_headers ? rq->problem_headers : "");
+		http_status == 503 || http_status == 429 ? "Retry-After: 1\r\n" : "",
+		http_status == 401 ? "WWW-Authenticate: Bearer realm=\"darkroom\"\r\n" : "",
+		rq->problem_headers ? rq->problem_headers : "");
 	reply_head(rq, http_status, "application/problem+json", body.len, lines);
 	if (reply_bytes(rq, buf_span(&body)) != ST_OK)
 		rq->must_close = true;

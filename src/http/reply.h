@@ -11,14 +11,16 @@ const char *reply_word_of(enum status st);
 
 /* Extra header lines, each ended by CRLF, may be given to all of these; NULL: none. */
 enum status reply_json(struct request *rq, int http_status, const char *headers, struct buf *body) MUST_CHECK;
-enum status reply_text(struct request *rq, int http_status, const char *content_type, struct span body) MUST_CHECK;
+enum status reply_text(
+	struct request *rq, int http_status, const char *content_type, struct span body) MUST_CHECK;
 enum status reply_empty(struct request *rq, int http_status, const char *headers) MUST_CHECK;
 
 /* RFC 9457.  `why` may be NULL. */
 void reply_problem(struct request *rq, int http_status, const char *word, const char *why);
 
 /* Head of a body that follows through reply_bytes(). */
-void reply_head(struct request *rq, int http_status, const char *content_type, uint64_t length, const char *headers);
+void reply_head(
+	struct request *rq, int http_status, const char *content_type, uint64_t length, const char *headers);
 /* IO: the peer is gone. */
 enum status reply_bytes(struct request *rq, struct span bytes) MUST_CHECK;
 

@@ -32,14 +32,17 @@ static enum status decode(struct request *rq, struct span in, struct span *out)
 			int high = i + 2 < in.len ? hex_value(in.data[i + 1]) : -1;
 			int low = i + 2 < in.len ? hex_value(in.data[i + 2]) : -1;
 			if (high < 0 || low < 0)
-				return request_refuse(rq, ST_INVALID, "a query parameter is badly percent-encoded");
+				return request_refuse(
+					rq, ST_INVALID, "a query parameter is badly percent-encoded");
 			c = high << 4 | low;
 			i += 2;
 		}
 		to[len++] = (uint8_t)c;
 	}
 	*out = span_make(to, len);
-	return text_is_clean_utf8(*out) ? ST_OK : request_refuse(rq, ST_INVALID, "a query parameter is not clean UTF-8");
+	return text_is_clean_utf8(*out)
+		       ? ST_OK
+		       : request_refuse(rq, ST_INVALID, "a query parameter is not clean UTF-8");
 }
 
 enum status request_parameter(struct request *rq, const char *name, struct span *out)
@@ -65,7 +68,8 @@ enum status request_number(struct request *rq, const char *name, uint64_t max, u
 	if (span_to_u64(text, max, out) == ST_OK)
 		return ST_OK;
 	return request_refuse(rq, ST_INVALID,
-			      arena_printf(rq->arena, "\"%s\" must be a whole number of at most %llu", name, (unsigned long long)max));
+		arena_printf(rq->arena, "\"%s\" must be a whole number of at most %llu", name,
+			(unsigned long long)max));
 }
 
 enum status request_time(struct request *rq, const char *name, int64_t *out)
@@ -77,18 +81,15 @@ enum status request_time(struct request *rq, const char *name, int64_t *out)
 	if (text_parse_time(text, out) == ST_OK)
 		return ST_OK;
 	return request_refuse(rq, ST_INVALID,
-			      arena_printf(rq->arena, "\"%s\" must be a time such as 2026-01-31T12:00:00Z", name));
+		arena_printf(rq->arena, "\"%s\" must be a time such as 2026-01-31T12:00:00Z", name));
 }
 
 static enum status refuse_body(struct request *rq, enum status body)
 {
 	switch (body) {
-	case ST_TIMEOUT:
-		return request_refuse(rq, body, "the body came too slowly");
-	case ST_STOPPED:
-		return request_refuse(rq, body, "the server is shutting down");
-	default:
-		return request_refuse(rq, ST_INVALID, "the body broke off or was badly framed");
+	case ST_TIMEOUT: return request_refuse(rq, body, "the body came too slowly");
+	case ST_STOPPED: return request_refuse(rq, body, "the server is shutting down");
+	default: return request_refuse(rq, ST_INVALID, "the body broke off or was badly framed");
 	}
 }
 

@@ -30,15 +30,18 @@ struct request {
 	char id[REQUEST_ID_TEXT + 1];
 	bool is_head_method, is_body_begun, is_body_done;
 
-	const char *why;          /* a sentence for the problem; constant or in the arena */
-	int http_status;          /* what was sent; set by reply.c */
-	int problem_status;       /* overrides the code that the status stands for; 0: no */
-	const char *problem_headers;      /* lines that the problem's head has besides; constant or in the arena; may be NULL */
+	const char *why;    /* a sentence for the problem; constant or in the arena */
+	int http_status;    /* what was sent; set by reply.c */
+	int problem_status; /* overrides the code that the status stands for; 0: no */
+	const char *
+		/* lines that the problem's head has besides; constant or in the arena; may be NULL */
+		problem_headers;
 	uint64_t reply_bytes;
 	bool must_close;
 };
 
-/* A query parameter, percent-decoded into the arena.  NOT_FOUND: absent.  INVALID: bad encoding (why is set). */
+/* A query parameter, percent-decoded into the arena.  NOT_FOUND: absent.  INVALID: bad encoding (why is
+ * set). */
 enum status request_parameter(struct request *rq, const char *name, struct span *out) MUST_CHECK;
 /* The same as a number, a time, a size.  NOT_FOUND leaves *out alone. */
 enum status request_number(struct request *rq, const char *name, uint64_t max, uint64_t *out) MUST_CHECK;

@@ -5,22 +5,24 @@
 #include "access.h"
 #include "request.h"
 
-struct route_parameter { const char *name, *type, *sentence; };     /* of the query; type as in JSON Schema */
+struct route_parameter {
+	const char *name, *type, *sentence;
+}; /* of the query; type as in JSON Schema */
 
 struct route {
 	const char *method;
-	const char *path;                 /* "{id}" and "{name}" match one segment */
+	const char *path; /* "{id}" and "{name}" match one segment */
 	enum permission permission;
 	uint64_t body_max;
 	enum status (*handler)(struct request *rq);
 	const char *sentence;
-	const char *request_schema;       /* name in components, or a media type for bytes; NULL: no body */
-	const char *reply_schema;         /* the same; NULL: no body */
+	const char *request_schema; /* name in components, or a media type for bytes; NULL: no body */
+	const char *reply_schema;   /* the same; NULL: no body */
 	int success;
-	const struct route_parameter *parameters;     /* ends with name NULL; may be NULL */
+	const struct route_parameter *parameters; /* ends with name NULL; may be NULL */
 };
 
-extern const struct route route_table[];          /* ends with method NULL */
+extern const struct route route_table[]; /* ends with method NULL */
 
 /* Handlers, one per row. */
 enum status health_get(struct request *rq);

@@ -14,8 +14,8 @@
 
 enum { PORTS_MAX = 4, LOOK_MS = 20 };
 
-/* As its begin-request callback, not as a handler: with a handler CivetWeb answers CORS preflights by itself and leaves
- * upgrades to nobody. */
+/* As its begin-request callback, not as a handler: with a handler CivetWeb answers CORS preflights by
+ * itself and leaves upgrades to nobody. */
 static int handle(struct mg_connection *connection)
 {
 	dispatch(mg_get_user_data(mg_get_context(connection)), connection);
@@ -38,9 +38,25 @@ static enum status start(struct http *h)
 	(void)snprintf(port, sizeof port, "%ss", o->listen);
 	(void)snprintf(threads, sizeof threads, "%u", o->threads);
 	const char *options[] = {
-		"listening_ports", port, "ssl_certificate", o->certificate_path, "num_threads", threads,
-		"enable_keep_alive", "yes", "max_request_size", "20480", "connection_queue", "1024", "listen_backlog", "1024",
-		"enable_auth_domain_check", "no", "decode_url", "no", NULL,
+		"listening_ports",
+		port,
+		"ssl_certificate",
+		o->certificate_path,
+		"num_threads",
+		threads,
+		"enable_keep_alive",
+		"yes",
+		"max_request_size",
+		"20480",
+		"connection_queue",
+		"1024",
+		"listen_backlog",
+		"1024",
+		"enable_auth_domain_check",
+		"no",
+		"decode_url",
+		"no",
+		NULL,
 	};
 	h->server = mg_start(&callbacks, h, options);
 	if (!h->server)
@@ -62,11 +78,13 @@ enum status http_start(const struct http_options *options, struct http **out)
 	if (st == ST_OK)
 		st = start(h);
 	if (st != ST_OK) {
-		log_event(LOG_ERROR, "http.listener.failed", LOG_TEXT("listen", options->listen), LOG_STATUS("status", st));
+		log_event(LOG_ERROR, "http.listener.failed", LOG_TEXT("listen", options->listen),
+			LOG_STATUS("status", st));
 		http_stop(h, 0);
 		return st;
 	}
-	log_event(LOG_INFO, "http.listener.open", LOG_TEXT("listen", options->listen), LOG_I64("port", h->port));
+	log_event(LOG_INFO, "http.listener.open", LOG_TEXT("listen", options->listen),
+		LOG_I64("port", h->port));
 	*out = h;
 	return ST_OK;
 }

@@ -46,7 +46,8 @@ static enum status read_parameters(struct request *rq, const struct json *list, 
 		return request_refuse(rq, ST_INVALID, "\"parameters\" is a list of at most 100 values");
 	for (size_t i = 0; i < json_count(list); i++)
 		if (read_parameter(json_at(list, i), &out->parameters[out->parameter_count++]) != ST_OK)
-			return request_refuse(rq, ST_INVALID, "a parameter must be text, a number, true, false or null");
+			return request_refuse(
+				rq, ST_INVALID, "a parameter must be text, a number, true, false or null");
 	return ST_OK;
 }
 
@@ -67,8 +68,11 @@ static enum status read_request(struct request *rq, const struct json *body, str
 
 static const char *type_text(enum query_type type)
 {
-	static const char *const texts[] = { [QUERY_TEXT] = "text", [QUERY_INTEGER] = "integer", [QUERY_REAL] = "real",
-					     [QUERY_BLOB] = "blob", [QUERY_NULL] = "null" };
+	static const char *const texts[] = { [QUERY_TEXT] = "text",
+		[QUERY_INTEGER] = "integer",
+		[QUERY_REAL] = "real",
+		[QUERY_BLOB] = "blob",
+		[QUERY_NULL] = "null" };
 	return texts[type];
 }
 
@@ -177,12 +181,14 @@ static enum status answer(struct request *rq, const struct sql_request *in, stru
 {
 	struct query_cursor *c = NULL;
 	int64_t began_ms = clock_monotonic_ms();
-	enum status st = query_open(rq->services->query, in->sql, in->parameters, in->parameter_count, &c, why);
+	enum status st =
+		query_open(rq->services->query, in->sql, in->parameters, in->parameter_count, &c, why);
 	if (st == ST_OK)
 		st = in->as_csv ? put_csv(c, out, why) : put_json(c, out, why, began_ms);
 	query_close(c);
 	if (st == ST_OK && !buf_ok(out)) {
-		buf_printf(why, "the answer is over %u MiB: narrow the query", (unsigned)(SQL_REPLY_MAX >> 20));
+		buf_printf(
+			why, "the answer is over %u MiB: narrow the query", (unsigned)(SQL_REPLY_MAX >> 20));
 		st = ST_TOO_BIG;
 	}
 	if (st != ST_OK)
@@ -207,7 +213,8 @@ enum status sql_post(struct request *rq)
 	if (st == ST_OK)
 		st = answer(rq, in, &out, &why);
 	if (st == ST_OK)
-		st = in->as_csv ? reply_text(rq, 200, "text/csv; charset=utf-8", buf_span(&out)) : reply_json(rq, 200, NULL, &out);
+		st = in->as_csv ? reply_text(rq, 200, "text/csv; charset=utf-8", buf_span(&out))
+				: reply_json(rq, 200, NULL, &out);
 	json_free(body);
 	buf_fini(&out);
 	buf_fini(&why);

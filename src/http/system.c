@@ -70,8 +70,7 @@ enum status openapi_get(struct request *rq)
 	return st;
 }
 
-static const char *const permission_names[PERM_COUNT] = {
-	[PERM_UNSET] = "UNSET",
+static const char *const permission_names[PERM_COUNT] = { [PERM_UNSET] = "UNSET",
 #define X(name, sentence) [PERM_##name] = #name,
 	PERMISSION_TABLE(X)
 #undef X

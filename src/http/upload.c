@@ -23,7 +23,7 @@ struct upload {
 	char collection[COLLECTION_NAME_MAX + 1];
 	struct span idempotency_key;
 	bool must_wait;
-	uint32_t index;                   /* of the file within a multipart body */
+	uint32_t index; /* of the file within a multipart body */
 };
 
 static enum status read_options(struct request *rq, struct upload *u)
@@ -62,19 +62,24 @@ static enum status key_of_file(struct upload *u, bool is_multipart, struct span 
 	*out = u->idempotency_key;
 	if (out->len == 0 || !is_multipart)
 		return ST_OK;
-	char *text = arena_printf(u->rq->arena, "%.*s#%u", (int)out->len, (const char *)out->data, (unsigned)u->index);
+	char *text = arena_printf(
+		u->rq->arena, "%.*s#%u", (int)out->len, (const char *)out->data, (unsigned)u->index);
 	if (!text)
 		return ST_FULL;
 	*out = span_of(text);
 	return ST_OK;
 }
 
-static enum status begin(struct upload *u, struct span file_name, bool is_multipart, struct ingest_upload **out)
+static enum status begin(
+	struct upload *u, struct span file_name, bool is_multipart, struct ingest_upload **out)
 {
 	struct request *rq = u->rq;
 	struct ingest_request in = {
-		.collection = span_of(u->collection), .principal = span_of(rq->caller.principal), .source = "http",
-		.file_name = file_name, .length = rq->head->has_length && !is_multipart ? rq->head->content_length : 0,
+		.collection = span_of(u->collection),
+		.principal = span_of(rq->caller.principal),
+		.source = "http",
+		.file_name = file_name,
+		.length = rq->head->has_length && !is_multipart ? rq->head->content_length : 0,
 	};
 	enum status st = check_collection(u);
 	if (st == ST_OK)
@@ -149,7 +154,7 @@ static enum status reply_created(struct request *rq, const struct ingest_receipt
 	memcpy(image_id.bytes, receipt->image.id, sizeof image_id.bytes);
 	image_id_text(&image_id, id);
 	(void)snprintf(headers, sizeof headers, "Location: /v1/images/%s\r\n%s", id,
-		       receipt->is_repeat ? "Idempotent-Replayed: true\r\n" : "");
+		receipt->is_repeat ? "Idempotent-Replayed: true\r\n" : "");
 	buf_init(&body, KIB(64));
 	struct json_writer w = json_writer_of(&body);
 	enum status st = image_json_put(rq, &w, NULL, &receipt->image, false);
@@ -189,13 +194,17 @@ static enum status post_raw(struct upload *u)
 /* --- multipart --- */
 
 /* One file's end: what became of it. */
-struct file_outcome { enum status st; const char *why; struct ingest_receipt receipt; };
+struct file_outcome {
+	enum status st;
+	const char *why;
+	struct ingest_receipt receipt;
+};
 
 struct form {
 	struct upload *upload;
 	struct multipart parser;
-	struct ingest_upload *file;       /* the part at hand, when it is a file that was not refused */
-	struct buf field;                 /* the part at hand, when it is a field */
+	struct ingest_upload *file; /* the part at hand, when it is a file that was not refused */
+	struct buf field;           /* the part at hand, when it is a field */
 	bool is_file;
 	struct file_outcome *outcomes;
 	size_t count, refused;
@@ -211,7 +220,8 @@ static enum status next_event(struct form *f, enum multipart_event *out)
 		if (st != ST_OK)
 			return st;
 		if (got == 0)
-			return request_refuse(f->upload->rq, ST_INVALID, "the multipart body ends before its closing boundary");
+			return request_refuse(f->upload->rq, ST_INVALID,
+				"the multipart body ends before its closing boundary");
 		multipart_fed(&f->parser, got);
 	}
 	if (*out == MULTIPART_BAD)
@@ -264,10 +274,12 @@ static enum status end_field(struct form *f)
 	if (strcmp(f->parser.name, "collection") != 0)
 		return ST_OK;
 	if (f->count > 0)
-		return request_refuse(f->upload->rq, ST_INVALID, "the field \"collection\" must come before the files");
-	if (!buf_ok(&f->field) ||
-	    span_to_text(buf_span(&f->field), f->upload->collection, sizeof f->upload->collection) != ST_OK)
-		return request_refuse(f->upload->rq, ST_INVALID, "a collection's name has at most 63 characters");
+		return request_refuse(
+			f->upload->rq, ST_INVALID, "the field \"collection\" must come before the files");
+	if (!buf_ok(&f->field) || span_to_text(buf_span(&f->field), f->upload->collection,
+					  sizeof f->upload->collection) != ST_OK)
+		return request_refuse(
+			f->upload->rq, ST_INVALID, "a collection's name has at most 63 characters");
 	return ST_OK;
 }
 

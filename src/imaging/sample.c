@@ -24,7 +24,10 @@ static uint8_t clamp(double v)
 	return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
 }
 
-struct scene { double horizon, sun_x, sun_y, hue, hills; uint32_t random; };
+struct scene {
+	double horizon, sun_x, sun_y, hue, hills;
+	uint32_t random;
+};
 
 static struct scene make_scene(uint32_t seed)
 {
@@ -63,7 +66,7 @@ static enum status paint_all(const struct imaging_sample_options *o, struct pixe
 	for (uint32_t y = 0; st == ST_OK && y < o->height; y++)
 		for (uint32_t x = 0; x < o->width; x++)
 			paint(&s, (double)x / o->width, (double)y / o->height,
-			      out->data + ((size_t)y * o->width + x) * 3);
+				out->data + ((size_t)y * o->width + x) * 3);
 	return st;
 }
 
@@ -71,7 +74,10 @@ static enum status paint_all(const struct imaging_sample_options *o, struct pixe
 
 enum { TYPE_ASCII = 2, TYPE_SHORT = 3, TYPE_LONG = 4, TYPE_RATIONAL = 5 };
 
-struct tiff { struct buf entries, values; uint32_t base, count, entry_count; };
+struct tiff {
+	struct buf entries, values;
+	uint32_t base, count, entry_count;
+};
 
 /* `base`: where this directory begins; `count`: how many entries it will have. */
 static void directory_begin(struct tiff *t, uint32_t base, uint32_t count)
@@ -123,7 +129,8 @@ static void put_rationals(struct tiff *t, uint16_t tag, const uint32_t *pairs, u
 
 static void put_number(struct tiff *t, uint16_t tag, uint16_t type, uint32_t value)
 {
-	uint8_t bytes[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24) };
+	uint8_t bytes[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
+		(uint8_t)(value >> 24) };
 	put_entry(t, tag, type, 1, span_make(bytes, type == TYPE_SHORT ? 2 : 4));
 }
 
@@ -140,10 +147,12 @@ static void directory_write(struct tiff *t, struct buf *out)
 
 static void write_photo_directory(const struct imaging_sample_options *o, uint32_t base, struct buf *out)
 {
-	const uint32_t exposure[] = { 1, 60 + o->seed % 8 * 60 }, aperture[] = { 18 + o->seed % 10, 10 }, focal[] = { 35, 1 };
+	const uint32_t exposure[] = { 1, 60 + o->seed % 8 * 60 }, aperture[] = { 18 + o->seed % 10, 10 },
+		       focal[] = { 35, 1 };
 	char when[32];
 	struct tiff t;
-	(void)snprintf(when, sizeof when, "2026:06:%02u %02u:%02u:00", o->seed % 28 + 1, o->seed % 12 + 8, o->seed % 60);
+	(void)snprintf(when, sizeof when, "2026:06:%02u %02u:%02u:00", o->seed % 28 + 1, o->seed % 12 + 8,
+		o->seed % 60);
 	directory_begin(&t, base, 6);
 	put_rationals(&t, 0x829A, exposure, 1);
 	put_rationals(&t, 0x829D, aperture, 1);
@@ -156,7 +165,8 @@ static void write_photo_directory(const struct imaging_sample_options *o, uint32
 
 static void write_gps_directory(const struct imaging_sample_options *o, uint32_t base, struct buf *out)
 {
-	const uint32_t latitude[] = { 47, 1, 22, 1, o->seed % 60, 1 }, longitude[] = { 8, 1, 32, 1, o->seed % 60, 1 };
+	const uint32_t latitude[] = { 47, 1, 22, 1, o->seed % 60, 1 },
+		       longitude[] = { 8, 1, 32, 1, o->seed % 60, 1 };
 	struct tiff t;
 	directory_begin(&t, base, 4);
 	put_text(&t, 1, "N");

@@ -1,4 +1,5 @@
-/* administer.c - collection, key, receipt, clock, reload: through the socket of a running server, or on a stopped directory. */
+/* administer.c - collection, key, receipt, clock, reload: through the socket of a running server, or on a
+ * stopped directory. */
 #include "poison.h"
 
 #include <fcntl.h>
@@ -16,7 +17,8 @@ enum { REQUEST_MAX = 65536 };
 #define REPLY_MAX MIB(4)
 
 /* A running server is asked; without one the directory is opened and the very same command runs here. */
-static enum status execute(const struct config *config, struct span request, struct buf *reply, struct buf *why)
+static enum status execute(
+	const struct config *config, struct span request, struct buf *reply, struct buf *why)
 {
 	char path[CONFIG_TEXT_MAX];
 	struct app *app = NULL;
@@ -47,9 +49,11 @@ static int ask(const struct config *config, struct buf *request, struct json **o
 	buf_init(&why, 4096);
 	enum status st = buf_ok(request) ? execute(config, buf_span(request), &reply, &why) : ST_TOO_BIG;
 	if (st != ST_OK) {
-		(void)fprintf(stderr, "darkroom: %s\n", buf_span(&why).len ? buf_text(&why) : status_text(st));
+		(void)fprintf(
+			stderr, "darkroom: %s\n", buf_span(&why).len ? buf_text(&why) : status_text(st));
 		code = EXIT_UNREACHABLE;
-	} else if (json_parse(buf_span(&reply), out, NULL) != ST_OK || json_get_bool(*out, "ok", &is_good) != ST_OK || !is_good) {
+	} else if (json_parse(buf_span(&reply), out, NULL) != ST_OK ||
+		   json_get_bool(*out, "ok", &is_good) != ST_OK || !is_good) {
 		if (*out && json_get_text(*out, "error", &error) != ST_OK)
 			error = SPAN_LIT("no reason was given");
 		(void)fprintf(stderr, "darkroom: %.*s\n", (int)error.len, (const char *)error.data);
@@ -110,7 +114,8 @@ static int put_duration(struct json_writer *w, const char *key, const char *flag
 	return -1;
 }
 
-static int finish(const struct config *config, struct buf *request, struct json_writer *w, struct json **reply)
+static int finish(
+	const struct config *config, struct buf *request, struct json_writer *w, struct json **reply)
 {
 	json_end_object(w);
 	int code = ask(config, request, reply);
@@ -136,7 +141,8 @@ static const char key_usage[] =
 
 static int key_create(const struct config *config, int argc, char **argv, bool as_json)
 {
-	const char *principal = command_take_value(&argc, argv, "--principal"), *role = command_take_value(&argc, argv, "--role");
+	const char *principal = command_take_value(&argc, argv, "--principal"),
+		   *role = command_take_value(&argc, argv, "--role");
 	const char *collections = command_take_value(&argc, argv, "--collections");
 	const char *valid = command_take_value(&argc, argv, "--valid");
 	struct buf request;
@@ -177,7 +183,7 @@ static void print_key(const struct json *key)
 }
 
 static int print_list(const struct config *config, const char *command, const char *member, bool as_json,
-		      void (*print_one)(const struct json *))
+	void (*print_one)(const struct json *))
 {
 	struct buf request;
 	struct json_writer w;
@@ -227,7 +233,8 @@ static const char collection_usage[] =
 	"       darkroom collection list [--json]\n"
 	"       darkroom collection remove NAME\n";
 
-static int collection_write(const struct config *config, const char *command, int argc, char **argv, bool as_json)
+static int collection_write(
+	const struct config *config, const char *command, int argc, char **argv, bool as_json)
 {
 	const char *formats = command_take_value(&argc, argv, "--formats");
 	struct buf request;
@@ -239,7 +246,8 @@ static int collection_write(const struct config *config, const char *command, in
 	json_put_text(&w, "name", span_of(argv[1]));
 	if (formats)
 		put_list(&w, "formats", formats);
-	/* --retention is the server's default for new collections, and was read as such; here it is this one's own. */
+	/* --retention is the server's default for new collections, and was read as such; here it is this
+	 * one's own. */
 	if (config->origin[CONFIG_SETTING_retention] == CONFIG_FROM_FLAG)
 		json_put_i64(&w, "retention_ms", config->retention);
 	int code = finish(config, &request, &w, &reply);
@@ -249,13 +257,32 @@ static int collection_write(const struct config *config, const char *command, in
 	return code;
 }
 
+/* In the largest unit that says it exactly; --retention reads it back. */
+static void print_retention(int64_t seconds)
+{
+	static const struct {
+		int64_t seconds;
+		char unit;
+	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+	size_t i = 0;
+	while (seconds % units[i].seconds != 0)
+		i++;
+	(void)printf("  keeps images %lld%c", (long long)(seconds / units[i].seconds), units[i].unit);
+}
+
 static void print_collection(const struct json *collection)
 {
 	int64_t seconds = 0;
 	bool is_removed = false;
+	const struct json *formats = json_get(collection, "formats");
 	print_member(collection, "name", "");
 	if (json_get_i64(collection, "retention_s", &seconds) == ST_OK)
-		(void)printf("  keeps images %lld s", (long long)seconds);
+		print_retention(seconds);
+	for (size_t i = 0; i < json_count(formats); i++) {
+		struct span format;
+		if (json_text(json_at(formats, i), &format) == ST_OK)
+			(void)printf("%s%.*s", i ? "," : "  ", (int)format.len, (const char *)format.data);
+	}
 	if (json_get_bool(collection, "removed", &is_removed) == ST_OK && is_removed)
 		(void)printf("  REMOVED");
 	(void)printf("\n");
@@ -280,7 +307,8 @@ int command_collection(const struct config *config, int argc, char **argv)
 static const char receipt_usage[] =
 	"usage: darkroom receipt list [--after NUMBER]          receipts as a JSON array\n"
 	"       darkroom receipt key                            the public key, PEM\n"
-	"       darkroom receipt verify RECEIPTS.json KEY.pem   checks signatures and chain; needs no data directory\n";
+	"       darkroom receipt verify RECEIPTS.json KEY.pem   checks signatures and chain; needs no data "
+	"directory\n";
 
 static int receipt_list(const struct config *config, const char *after)
 {
@@ -335,7 +363,8 @@ static int receipt_verify(const char *receipts_path, const char *key_path)
 	else
 		code = EXIT_REFUSED;
 	if (code == EXIT_REFUSED)
-		(void)fprintf(stderr, "darkroom: receipt %llu is not good: %s\n", (unsigned long long)bad, status_text(st));
+		(void)fprintf(stderr, "darkroom: receipt %llu is not good: %s\n", (unsigned long long)bad,
+			status_text(st));
 	buf_fini(&receipts);
 	buf_fini(&key);
 	return code;

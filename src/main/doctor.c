@@ -16,7 +16,9 @@
 
 enum { FILES_WANTED = 4096 };
 
-struct doctor { unsigned good, advice, bad; };
+struct doctor {
+	unsigned good, advice, bad;
+};
 
 static void tell_good(struct doctor *d, const char *what)
 {
@@ -53,7 +55,8 @@ static void check_root_key(struct doctor *d, const struct config *c)
 {
 	char path[CONFIG_TEXT_MAX];
 	struct stat key, data;
-	int n = c->root_key[0] ? snprintf(path, sizeof path, "%s", c->root_key) : snprintf(path, sizeof path, "%s/root.key", c->data);
+	int n = c->root_key[0] ? snprintf(path, sizeof path, "%s", c->root_key)
+			       : snprintf(path, sizeof path, "%s/root.key", c->data);
 	if (n < 0 || (size_t)n >= sizeof path || stat(path, &key) || stat(c->data, &data))
 		return;
 	if (key.st_mode & 077)
@@ -61,7 +64,8 @@ static void check_root_key(struct doctor *d, const struct config *c)
 	else
 		tell_good(d, "the root key is private");
 	if (key.st_dev == data.st_dev)
-		tell_advice(d, "the root key lies on the data disk", "in production give --root-key a path on another one");
+		tell_advice(d, "the root key lies on the data disk",
+			"in production give --root-key a path on another one");
 	else
 		tell_good(d, "the root key is off the data disk");
 }
@@ -69,17 +73,20 @@ static void check_root_key(struct doctor *d, const struct config *c)
 static void check_file_system(struct doctor *d, const struct config *c)
 {
 	/* statfs(2) */
-	const uint32_t btrfs = 0x9123683E, zfs = 0x2FC12FC1, bcachefs = 0xCA451A4E, overlay = 0x794C7630, nfs = 0x6969;
+	const uint32_t btrfs = 0x9123683E, zfs = 0x2FC12FC1, bcachefs = 0xCA451A4E, overlay = 0x794C7630,
+		       nfs = 0x6969;
 	struct statfs info;
 	const char *place = c->keys[0] ? c->keys : c->data;
 	if (statfs(place, &info))
 		return;
 	uint32_t kind = (uint32_t)info.f_type;
 	if (kind == btrfs || kind == zfs || kind == bcachefs || kind == overlay)
-		tell_bad(d, "the keyring lies on a copy-on-write file system", "keys cannot be overwritten in place there; give --keys a "
-										"directory on ext4 or xfs");
+		tell_bad(d, "the keyring lies on a copy-on-write file system",
+			"keys cannot be overwritten in place there; give --keys a "
+			"directory on ext4 or xfs");
 	else if (kind == nfs)
-		tell_bad(d, "the data directory lies on a network file system", "SQLite and the keyring need a local one");
+		tell_bad(d, "the data directory lies on a network file system",
+			"SQLite and the keyring need a local one");
 	else
 		tell_good(d, "the keyring's file system overwrites in place");
 }
@@ -91,7 +98,7 @@ static void check_space(struct doctor *d, const struct config *c)
 		return;
 	uint64_t bytes = (uint64_t)info.f_bavail * info.f_frsize;
 	(void)printf("        %llu MiB free, %llu inodes free\n", (unsigned long long)(bytes >> 20),
-		     (unsigned long long)info.f_favail);
+		(unsigned long long)info.f_favail);
 	if (bytes < (uint64_t)c->disk_reserve * 4)
 		tell_bad(d, "the disk is nearly full", "make room; uploads are refused below disk_reserve");
 	else
@@ -102,8 +109,9 @@ static void check_clock(struct doctor *d)
 {
 	struct timex state = { .modes = 0 };
 	if (adjtimex(&state) == TIME_ERROR || (state.status & STA_UNSYNC))
-		tell_advice(d, "the kernel says that the clock is not synchronised", "run an NTP client; a leap of over an hour holds key "
-										    "destruction");
+		tell_advice(d, "the kernel says that the clock is not synchronised",
+			"run an NTP client; a leap of over an hour holds key "
+			"destruction");
 	else
 		tell_good(d, "the clock is synchronised");
 }
@@ -114,26 +122,31 @@ static void check_kernel(struct doctor *d)
 	if (f.has_seccomp)
 		tell_good(d, "seccomp confines the decoders");
 	else
-		tell_bad(d, "the kernel has no seccomp filters", "pictures are not decoded without them; use another kernel");
+		tell_bad(d, "the kernel has no seccomp filters",
+			"pictures are not decoded without them; use another kernel");
 	if (f.landlock_abi > 0)
 		tell_good(d, "Landlock confines the decoders as well");
 	else
-		tell_advice(d, "the kernel has no Landlock", "seccomp alone confines the decoders; Linux 5.13 or later adds it");
+		tell_advice(d, "the kernel has no Landlock",
+			"seccomp alone confines the decoders; Linux 5.13 or later adds it");
 }
 
 static void check_limits(struct doctor *d, const struct config *c)
 {
 	struct rlimit files, locked;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED)
-		tell_advice(d, "few open files are allowed", "raise the limit to 4096 or more (ulimit -n, LimitNOFILE=)");
+		tell_advice(d, "few open files are allowed",
+			"raise the limit to 4096 or more (ulimit -n, LimitNOFILE=)");
 	else
 		tell_good(d, "enough files may be open");
 	if (getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_cur < 65536)
-		tell_advice(d, "memory cannot be locked", "keys could be swapped out; raise the limit (ulimit -l) or switch swap off");
+		tell_advice(d, "memory cannot be locked",
+			"keys could be swapped out; raise the limit (ulimit -l) or switch swap off");
 	else
 		tell_good(d, "keys stay out of swap");
 	if ((uint64_t)c->http_threads * 2 > files.rlim_cur)
-		tell_bad(d, "http_threads is over half of the open files allowed", "lower it or raise the limit");
+		tell_bad(d, "http_threads is over half of the open files allowed",
+			"lower it or raise the limit");
 }
 
 /* The host's addresses as a server would see them: /etc/hosts and DNS, without the host's modules. */

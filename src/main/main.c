@@ -48,8 +48,10 @@ static int usage(FILE *to, int code)
 	(void)fprintf(to, "usage: darkroom COMMAND [arguments]\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		(void)fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].sentence);
-	(void)fprintf(to, "\nSettings are flags (--listen HOST:PORT), variables (DARKROOM_LISTEN) or lines of a file (--config FILE);\n"
-			  "`darkroom config --explain` lists them.  `darkroom COMMAND --help` says more.\n");
+	(void)fprintf(to,
+		"\nSettings are flags (--listen HOST:PORT), variables (DARKROOM_LISTEN) or lines of a file "
+		"(--config FILE);\n"
+		"`darkroom config --explain` lists them.  `darkroom COMMAND --help` says more.\n");
 	return code;
 }
 

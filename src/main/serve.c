@@ -14,7 +14,8 @@
 
 static const char usage[] =
 	"usage: darkroom serve [settings]\n"
-	"makes ./data the first time and prints where it listens and the first API key; `darkroom config --explain` lists settings\n";
+	"makes ./data the first time and prints where it listens and the first API key; `darkroom config "
+	"--explain` lists settings\n";
 
 void serve_address(const struct config *config, const struct app_welcome *welcome, char out[CONFIG_TEXT_MAX])
 {
@@ -34,13 +35,17 @@ static void greet(const struct config *config, struct app_welcome *w)
 	if (w->ca_path[0])
 		(void)printf("its certificate is signed by the local CA %s\n", w->ca_path);
 	if (w->is_new) {
-		(void)printf("\nthe first API key (role admin), shown this once:\n\n  export DARKROOM_KEY=%s\n", w->admin_key);
-		(void)printf("\nupload a picture, and look at it:\n\n"
-			     "  curl --cacert %s -H \"Authorization: Bearer $DARKROOM_KEY\" --data-binary @photo.jpg "
-			     "\"https://%s/v1/images?wait=processed\"\n",
-			     w->ca_path[0] ? w->ca_path : "CA.pem", address);
+		(void)printf(
+			"\nthe first API key (role admin), shown this once:\n\n  export DARKROOM_KEY=%s\n",
+			w->admin_key);
+		(void)printf(
+			"\nupload a picture, and look at it:\n\n"
+			"  curl --cacert %s -H \"Authorization: Bearer $DARKROOM_KEY\" --data-binary "
+			"@photo.jpg "
+			"\"https://%s/v1/images?wait=processed\"\n",
+			w->ca_path[0] ? w->ca_path : "CA.pem", address);
 		(void)printf("\nmore keys: %s key create --data %s --principal NAME --role uploader\n",
-			     program_invocation_name, config->data);
+			program_invocation_name, config->data);
 	}
 	(void)fflush(stdout);
 	memory_wipe(w->admin_key, sizeof w->admin_key);

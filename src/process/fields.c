@@ -18,11 +18,11 @@ static void copy_colour(char out[8], const uint8_t rgb[3])
 	(void)snprintf(out, 8, "#%02x%02x%02x", (unsigned)rgb[0], (unsigned)rgb[1], (unsigned)rgb[2]);
 }
 
-#define COPY_TEXT(name, member)   copy_text(out->name, meta->member);
-#define COPY_REAL(name, member)   out->name = meta->member;
+#define COPY_TEXT(name, member) copy_text(out->name, meta->member);
+#define COPY_REAL(name, member) out->name = meta->member;
 #define COPY_NUMBER(name, member) out->name = meta->member;
 #define COPY_COLOUR(name, member) copy_colour(out->name, meta->member);
-#define SPLIT_PLAIN(type, name, member)  COPY_##type(name, member)
+#define SPLIT_PLAIN(type, name, member) COPY_##type(name, member)
 #define SPLIT_SEALED(type, name, member)
 
 void fields_plain(const struct image_meta *meta, struct catalog_meta *out)
@@ -36,7 +36,7 @@ void fields_plain(const struct image_meta *meta, struct catalog_meta *out)
 #undef SPLIT_PLAIN
 #undef SPLIT_SEALED
 #define PUT_GPS(name, member) \
-	if (meta->has_gps)    \
+	if (meta->has_gps) \
 		json_put_real(&w, #name, meta->member);
 #define SPLIT_PLAIN(type, name, member)
 #define SPLIT_SEALED(type, name, member) PUT_##type(name, member)

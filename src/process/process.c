@@ -23,11 +23,15 @@ enum { RUNNING_MAX = 256, REASON_MAX = 128 };
 /* Exit codes of the child command; 65 is sysexits' EX_DATAERR. */
 enum { CHILD_GOOD = 0, CHILD_UNDECODABLE = 65, CHILD_NO_MEMORY = 77 };
 
-struct running { bool is_used; uint8_t id[CATALOG_ID]; int stop_fd; };
+struct running {
+	bool is_used;
+	uint8_t id[CATALOG_ID];
+	int stop_fd;
+};
 
 struct process {
 	struct process_options options;
-	struct lock lock;                 /* guards what follows */
+	struct lock lock; /* guards what follows */
 	struct running running[RUNNING_MAX];
 	bool is_stopping;
 };
@@ -55,7 +59,8 @@ void process_free(struct process *p)
 enum status process_claim(struct process *p, struct catalog_job *out)
 {
 	int64_t now = clock_wall_ms();
-	return catalog_claim_job(p->options.catalog, now, now + p->options.limits.wall_ms + JOB_LEASE_MS, out);
+	return catalog_claim_job(
+		p->options.catalog, now, now + p->options.limits.wall_ms + JOB_LEASE_MS, out);
 }
 
 /* Registers the job so that it can be cancelled; its eventfd in *stop_fd. */
@@ -114,12 +119,13 @@ static bool is_stopping(struct process *p)
 	return answer;
 }
 
-/* Costs one attempt: queued again after a wait that doubles, or, after the last, a RESULT that says failed. */
+/* Costs one attempt: queued again after a wait that doubles, or, after the last, a RESULT that says
+ * failed. */
 static enum status fail_attempt(struct process *p, const struct catalog_job *job, const char *reason)
 {
 	metrics_add(METRIC_JOBS_FAILED, 1);
-	log_event(LOG_WARN, "process.job.failed", LOG_I64("image", job->image_number), LOG_U64("attempt", job->attempts),
-		  LOG_TEXT("reason", reason));
+	log_event(LOG_WARN, "process.job.failed", LOG_I64("image", job->image_number),
+		LOG_U64("attempt", job->attempts), LOG_TEXT("reason", reason));
 	if (job->attempts >= p->options.attempts_max) {
 		metrics_add(METRIC_JOBS_DEAD, 1);
 		return process_commit_failure(&p->options, job, reason);
@@ -127,6 +133,19 @@ static enum status fail_attempt(struct process *p, const struct catalog_job *job
 	uint32_t doublings = job->attempts > 10 ? 10 : job->attempts;
 	int64_t wait = p->options.retry_ms << (doublings > 0 ? doublings - 1 : 0);
 	return catalog_fail_job(p->options.catalog, job->image_number, reason, clock_wall_ms() + wait, false);
+}
+
+/* This machine lacks something; the picture is not to blame, and it keeps its attempts. */
+static enum status put_off(struct process *p, const struct catalog_job *job, enum status lack)
+{
+	int64_t again_at = clock_wall_ms() + p->options.retry_ms;
+	enum status st = catalog_put_off_job(p->options.catalog, job->image_number, again_at);
+	return st == ST_OK ? lack : st;
+}
+
+static bool is_lack(enum status st)
+{
+	return st == ST_FULL || st == ST_NO_SPACE || st == ST_BUSY;
 }
 
 /* What the child said of a picture that it could not decode; its text is outside data. */
@@ -137,20 +156,17 @@ static void clean_reason(struct span answer, char out[REASON_MAX])
 		(void)snprintf(out, REASON_MAX, "the picture cannot be decoded");
 }
 
-static enum status judge(struct process *p, const struct catalog_job *job, const struct sandbox_outcome *outcome,
-			 struct span answer)
+static enum status judge(struct process *p, const struct catalog_job *job,
+	const struct sandbox_outcome *outcome, struct span answer)
 {
 	char reason[REASON_MAX];
 	switch (outcome->end) {
-	case SANDBOX_TIMED_OUT:
-		return fail_attempt(p, job, "decoding took too long");
-	case SANDBOX_OUT_OF_MEMORY:
-		return fail_attempt(p, job, "decoding needed too much memory");
+	case SANDBOX_TIMED_OUT: return fail_attempt(p, job, "decoding took too long");
+	case SANDBOX_OUT_OF_MEMORY: return fail_attempt(p, job, "decoding needed too much memory");
 	case SANDBOX_CRASHED:
 		(void)snprintf(reason, sizeof reason, "the decoder crashed (signal %d)", outcome->signal);
 		return fail_attempt(p, job, reason);
-	case SANDBOX_EXITED:
-		break;
+	case SANDBOX_EXITED: break;
 	}
 	if (outcome->exit_code == CHILD_GOOD)
 		return process_commit_success(&p->options, job, answer);
@@ -165,20 +181,47 @@ static enum status judge(struct process *p, const struct catalog_job *job, const
 	return fail_attempt(p, job, reason);
 }
 
+/* No child outlives its image: what is left of the image's time bounds the child's.  GONE: nothing is
+ * left, or an erase came before the job was entered and found nobody to stop. */
+static enum status bound_child(struct process *p, const struct catalog_job *job, struct sandbox_limits *io)
+{
+	struct catalog_image now;
+	int64_t left = clock_real_ms_until(p->options.clock, job->image.expires_at);
+	enum status st = catalog_find_image(p->options.catalog, job->image.id, &now);
+	if (st == ST_NOT_FOUND || left == 0)
+		return ST_GONE;
+	if (left < io->wall_ms)
+		io->wall_ms = left;
+	return st;
+}
+
+static bool is_over(struct process *p, const struct catalog_job *job)
+{
+	return job->image.expires_at <= clock_now_ms(p->options.clock);
+}
+
 static enum status run_child(struct process *p, const struct catalog_job *job, int image_fd, int stop_fd)
 {
 	struct buf answer;
 	struct sandbox_outcome outcome;
-	struct sandbox_job child = { .command = "child-image", .image_fd = image_fd, .stop_fd = stop_fd,
-				     .limits = p->options.limits };
+	struct sandbox_job child = { .command = "child-image",
+		.image_fd = image_fd,
+		.stop_fd = stop_fd,
+		.limits = p->options.limits };
+	enum status st = bound_child(p, job, &child.limits);
+	if (st != ST_OK)
+		return st;
 	buf_init(&answer, p->options.limits.answer_bytes);
-	enum status st = sandbox_run(p->options.sandbox, &child, &answer, &outcome);
-	if (st == ST_OK)
+	st = sandbox_run(p->options.sandbox, &child, &answer, &outcome);
+	if (is_over(p, job))
+		st = ST_GONE;
+	else if (st == ST_OK)
 		st = judge(p, job, &outcome, buf_span(&answer));
 	else if (st == ST_GONE)
 		st = is_stopping(p) ? ST_STOPPED : ST_GONE;
-	else
-		st = fail_attempt(p, job, st == ST_TOO_BIG ? "the decoder wrote too much" : "the decoder could not be started");
+	else if (!is_lack(st))
+		st = fail_attempt(p, job,
+			st == ST_TOO_BIG ? "the decoder wrote too much" : "the decoder could not be started");
 	if (st == ST_INVALID)
 		st = fail_attempt(p, job, "the decoder's answer makes no sense");
 	buf_fini(&answer);
@@ -191,13 +234,19 @@ enum status process_run(struct process *p, const struct catalog_job *job, int im
 	int64_t began = clock_monotonic_ms();
 	if (reading == ST_GONE || reading == ST_NOT_FOUND)
 		return ST_GONE;
+	if (is_lack(reading))
+		return put_off(p, job, reading);
 	if (reading != ST_OK)
 		return fail_attempt(p, job, "the stored image could not be read");
 	enum status st = enter(p, job->image.id, &slot);
+	if (is_lack(st))
+		return put_off(p, job, st);
 	if (st != ST_OK)
 		return st;
 	st = run_child(p, job, image_fd, slot->stop_fd);
 	leave(p, slot);
+	if (is_lack(st))
+		st = put_off(p, job, st);
 	metrics_observe_ms(METRIC_JOB_TIME, clock_monotonic_ms() - began);
 	return st;
 }

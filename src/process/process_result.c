@@ -41,7 +41,8 @@ static void draft_fini(struct draft *d)
 	commit_opened_fini(&d->opened);
 }
 
-static enum status seal_bytes(const struct blob_key *key, const struct blob_id *id, struct span plain, struct buf *out)
+static enum status seal_bytes(
+	const struct blob_key *key, const struct blob_id *id, struct span plain, struct buf *out)
 {
 	struct blob_cipher *cipher = NULL;
 	enum status st = blob_cipher_new(key, id, plain.len, &cipher);
@@ -68,7 +69,8 @@ static enum status seal_rendition(struct draft *d, size_t i, const struct image_
 	if (st == ST_OK)
 		st = span_to_text(span_of(from->name), to->row.name, sizeof to->row.name);
 	if (st == ST_OK)
-		st = span_to_text(span_of(imaging_format_text(from->format)), to->row.format, sizeof to->row.format);
+		st = span_to_text(
+			span_of(imaging_format_text(from->format)), to->row.format, sizeof to->row.format);
 	to->row.width = from->width;
 	to->row.height = from->height;
 	to->row.bytes = bytes.len;
@@ -77,7 +79,8 @@ static enum status seal_rendition(struct draft *d, size_t i, const struct image_
 	return st;
 }
 
-static enum status commit_draft(const struct process_options *o, const struct catalog_job *job, struct draft *d)
+static enum status commit_draft(
+	const struct process_options *o, const struct catalog_job *job, struct draft *d)
 {
 	struct catalog_result *r = &d->in.result;
 	memcpy(r->id, job->image.id, CATALOG_ID);
@@ -100,7 +103,8 @@ static enum status commit_draft(const struct process_options *o, const struct ca
 	return st;
 }
 
-enum status process_commit_success(const struct process_options *o, const struct catalog_job *job, struct span answer)
+enum status process_commit_success(
+	const struct process_options *o, const struct catalog_job *job, struct span answer)
 {
 	struct image_result result = { 0 };
 	struct draft d;
@@ -124,7 +128,8 @@ out:
 	return st;
 }
 
-enum status process_commit_failure(const struct process_options *o, const struct catalog_job *job, const char *reason)
+enum status process_commit_failure(
+	const struct process_options *o, const struct catalog_job *job, const char *reason)
 {
 	struct draft d;
 	draft_init(&d);
@@ -133,7 +138,8 @@ enum status process_commit_failure(const struct process_options *o, const struct
 	d.in.result.meta.taken_at = -1;
 	(void)snprintf(d.in.result.reason, sizeof d.in.result.reason, "%s", reason);
 	enum status st = commit_draft(o, job, &d);
-	log_event(LOG_INFO, "process.image.failed", LOG_I64("image", job->image_number), LOG_TEXT("reason", reason));
+	log_event(LOG_INFO, "process.image.failed", LOG_I64("image", job->image_number),
+		LOG_TEXT("reason", reason));
 	draft_fini(&d);
 	return st;
 }

@@ -35,8 +35,11 @@ static enum status write_receipts(struct purge *p, uint32_t last, uint32_t *cove
 		if (st != ST_OK || has_receipt)
 			continue;
 		struct receipt_facts facts = {
-			.kind = CONTROL_RECEIPT_EPOCH, .epoch = epochs[i].epoch, .images = epochs[i].images,
-			.due_at = keyring_epoch_due_ms(epochs[i].epoch), .destroyed_at = clock_now_ms(p->options.clock),
+			.kind = CONTROL_RECEIPT_EPOCH,
+			.epoch = epochs[i].epoch,
+			.images = epochs[i].images,
+			.due_at = keyring_epoch_due_ms(epochs[i].epoch),
+			.destroyed_at = clock_now_ms(p->options.clock),
 		};
 		st = receipt_append(p->options.control, p->receipt_key, &facts);
 	}
@@ -45,7 +48,7 @@ static enum status write_receipts(struct purge *p, uint32_t last, uint32_t *cove
 
 static enum status forget_rows(struct purge *p, uint32_t last, uint64_t *forgotten)
 {
-	const uint8_t (*pins)[16] = NULL;
+	const uint8_t(*pins)[16] = NULL;
 	size_t pin_count = 0;
 	uint64_t unused = 0;
 	enum status st = commit_pins_acquire(p->options.commit, &pins, &pin_count);
@@ -66,7 +69,8 @@ static enum status punch_one(struct purge *p, const struct catalog_dead *dead)
 	struct place at = { dead->at.segment, dead->at.offset, dead->at.length };
 	enum status st = store_punch(commit_store(p->options.commit, dead->store), at, &freed);
 	if (st == ST_BUSY)
-		return ST_OK; /* it is in the log's last batch, whose bodies recovery looks at: an hour later, then */
+		/* it is in the log's last batch, whose bodies recovery looks at: an hour later, then */
+		return ST_OK;
 	if (st != ST_OK && st != ST_NOT_FOUND)
 		return st;
 	metrics_add(METRIC_BYTES_FREED, freed);
@@ -114,12 +118,12 @@ static enum status drop_one(struct purge *p, int store, uint32_t segment)
 	metrics_add(METRIC_BYTES_FREED, freed);
 	metrics_add(METRIC_SEGMENTS_DROPPED, 1);
 	log_event(LOG_INFO, "purge.segment.dropped", LOG_I64("store", store), LOG_U64("segment", segment),
-		  LOG_U64("bytes", freed));
+		LOG_U64("bytes", freed));
 	return catalog_segment_dropped(p->options.catalog, store, segment);
 }
 
-/* A segment goes once no row names it and the catalog's own position is durably beyond it.  The open one stays
- * (store_drop says BUSY). */
+/* A segment goes once no row names it and the catalog's own position is durably beyond it.  The open one
+ * stays (store_drop says BUSY). */
 static enum status drop_segments(struct purge *p, int number)
 {
 	struct catalog_position applied;
@@ -129,15 +133,16 @@ static enum status drop_segments(struct purge *p, int number)
 	enum status st = catalog_applied(p->options.catalog, number, &applied);
 	if (st == ST_OK)
 		st = store_segments(store, &numbers, &count);
-	bool is_told = st == ST_OK &&
-		       store_is_told(store, (struct position){ applied.segment, applied.offset, applied.sequence });
+	bool is_told = st == ST_OK && store_is_told(store, (struct position){ applied.segment, applied.offset,
+								   applied.sequence });
 	for (size_t i = 0; st == ST_OK && i < count && (is_told || numbers[i] < applied.segment); i++)
 		st = drop_one(p, number, numbers[i]);
 	memory_free(numbers);
 	return st;
 }
 
-/* A removed collection dies with its last image: its key goes, so nothing is left to link its addresses by. */
+/* A removed collection dies with its last image: its key goes, so nothing is left to link its addresses
+ * by. */
 static enum status drop_collections(struct purge *p)
 {
 	struct control_collection *rows = NULL;

@@ -42,25 +42,31 @@ static uint32_t last_due_epoch(int64_t now_ms)
 }
 
 /* Keys first: nothing that can fail for lack of space or a sick catalog stands before this. */
-enum status purge_due(struct purge *p, uint64_t *destroyed)
+enum status purge_due_keys(struct keyring *keyring, struct clock *clock, uint64_t *destroyed)
 {
 	uint32_t epochs[EPOCHS_AT_ONCE];
 	size_t count = EPOCHS_AT_ONCE;
 	enum status st = ST_OK;
 	*destroyed = 0;
-	metrics_set(METRIC_PURGE_HELD, clock_is_held(p->options.clock));
-	if (clock_is_held(p->options.clock))
+	metrics_set(METRIC_PURGE_HELD, clock_is_held(clock));
+	if (clock_is_held(clock))
 		return ST_OK;
-	uint32_t last = last_due_epoch(clock_now_ms(p->options.clock));
+	uint32_t last = last_due_epoch(clock_now_ms(clock));
 	while (st == ST_OK && count == EPOCHS_AT_ONCE) {
-		st = keyring_destroy_due(p->options.keyring, last, epochs, EPOCHS_AT_ONCE, &count);
+		st = keyring_destroy_due(keyring, last, epochs, EPOCHS_AT_ONCE, &count);
 		if (st == ST_OK)
 			*destroyed += count;
 	}
 	metrics_add(METRIC_EPOCHS_DESTROYED, *destroyed);
 	if (st != ST_OK)
-		log_event(LOG_ERROR, "purge.keys.not_destroyed", LOG_U64("up_to_epoch", last), LOG_STATUS("status", st));
+		log_event(LOG_ERROR, "purge.keys.not_destroyed", LOG_U64("up_to_epoch", last),
+			LOG_STATUS("status", st));
 	return st;
+}
+
+enum status purge_due(struct purge *p, uint64_t *destroyed)
+{
+	return purge_due_keys(p->options.keyring, p->options.clock, destroyed);
 }
 
 int64_t purge_lag_ms(struct purge *p)
@@ -77,8 +83,11 @@ enum status purge_erase(struct purge *p, const struct catalog_image *image)
 		return st;
 	metrics_add(METRIC_IMAGES_ERASED, 1);
 	struct receipt_facts facts = {
-		.kind = CONTROL_RECEIPT_ERASE, .epoch = image->epoch, .images = 1,
-		.due_at = clock_now_ms(p->options.clock), .destroyed_at = clock_now_ms(p->options.clock),
+		.kind = CONTROL_RECEIPT_ERASE,
+		.epoch = image->epoch,
+		.images = 1,
+		.due_at = clock_now_ms(p->options.clock),
+		.destroyed_at = clock_now_ms(p->options.clock),
 	};
 	return receipt_append(p->options.control, p->receipt_key, &facts);
 }

@@ -77,7 +77,8 @@ static enum status next_link(struct control *control, uint64_t *number, struct d
 	return s ? ST_OK : ST_FULL;
 }
 
-static void put_body(const struct receipt_facts *f, uint64_t number, const struct digest *previous, struct buf *out)
+static void put_body(
+	const struct receipt_facts *f, uint64_t number, const struct digest *previous, struct buf *out)
 {
 	struct buf hex;
 	struct json_writer w = json_writer_of(out);
@@ -92,13 +93,15 @@ static void put_body(const struct receipt_facts *f, uint64_t number, const struc
 	json_put_time(&w, "destroyed_at", f->destroyed_at);
 	json_begin_array(&w, "copies");
 	json_end_array(&w);
-	json_put_text(&w, "policy", span_of(f->kind == CONTROL_RECEIPT_EPOCH ? "expiry promised at upload" : "early erase"));
+	json_put_text(&w, "policy",
+		span_of(f->kind == CONTROL_RECEIPT_EPOCH ? "expiry promised at upload" : "early erase"));
 	json_put_text(&w, "previous", buf_span(&hex));
 	json_end_object(&w);
 	buf_fini(&hex);
 }
 
-static enum status append_once(struct control *control, const struct sign_key *key, const struct receipt_facts *facts)
+static enum status append_once(
+	struct control *control, const struct sign_key *key, const struct receipt_facts *facts)
 {
 	struct buf body, signature;
 	uint64_t number = 0;
@@ -112,9 +115,14 @@ static enum status append_once(struct control *control, const struct sign_key *k
 	st = buf_status(&body);
 	if (st == ST_OK)
 		st = sign_message(key, buf_span(&body), &signature);
+	struct control_new_receipt row = { .number = number,
+		.kind = facts->kind,
+		.epoch = facts->epoch,
+		.body = buf_span(&body),
+		.signature = buf_span(&signature),
+		.made_at = facts->destroyed_at };
 	if (st == ST_OK)
-		st = control_add_receipt(control, number, facts->kind, facts->epoch, buf_span(&body), buf_span(&signature),
-					 facts->destroyed_at);
+		st = control_add_receipt(control, &row);
 out:
 	buf_fini(&body);
 	buf_fini(&signature);
@@ -122,13 +130,15 @@ out:
 }
 
 /* Two threads may append at once (an erase and the timer); the one that lost takes the next number. */
-enum status receipt_append(struct control *control, const struct sign_key *key, const struct receipt_facts *facts)
+enum status receipt_append(
+	struct control *control, const struct sign_key *key, const struct receipt_facts *facts)
 {
 	enum status st = ST_EXISTS;
 	for (int tries = 0; st == ST_EXISTS && tries < APPEND_TRIES; tries++)
 		st = append_once(control, key, facts);
 	if (st != ST_OK)
-		log_event(LOG_ERROR, "purge.receipt.missing", LOG_U64("epoch", facts->epoch), LOG_STATUS("status", st));
+		log_event(LOG_ERROR, "purge.receipt.missing", LOG_U64("epoch", facts->epoch),
+			LOG_STATUS("status", st));
 	return st;
 }
 

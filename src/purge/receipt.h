@@ -21,10 +21,12 @@ struct receipt_facts {
 };
 
 /* Loads the signing key from control.db, or makes one and keeps it there, wrapped. */
-enum status receipt_key_load(struct control *control, struct keyring *keyring, struct sign_key **out) MUST_CHECK;
+enum status receipt_key_load(
+	struct control *control, struct keyring *keyring, struct sign_key **out) MUST_CHECK;
 
 /* Appends the next receipt of the chain. */
-enum status receipt_append(struct control *control, const struct sign_key *key, const struct receipt_facts *facts) MUST_CHECK;
+enum status receipt_append(
+	struct control *control, const struct sign_key *key, const struct receipt_facts *facts) MUST_CHECK;
 
 /* Appends one receipt as {"body":"…","signature":"…"}. */
 struct json_writer;

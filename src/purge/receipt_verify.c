@@ -10,7 +10,11 @@
 
 enum { SIGNATURE_MAX = 128, HEX_DIGEST = 64 };
 
-struct link { uint64_t number; char previous[HEX_DIGEST + 1]; bool is_first; };
+struct link {
+	uint64_t number;
+	char previous[HEX_DIGEST + 1];
+	bool is_first;
+};
 
 /* Reads number and previous out of a receipt's body. */
 static enum status read_body(struct span body, int64_t *number, char previous[HEX_DIGEST + 1])
@@ -47,22 +51,25 @@ static enum status advance(struct link *l, int64_t number, struct span body, str
 	return st;
 }
 
-static enum status verify_one(struct link *l, const struct json *receipt, struct span public_pem, uint64_t *bad)
+static enum status verify_one(
+	struct link *l, const struct json *receipt, struct span public_pem, uint64_t *bad)
 {
 	struct span body, encoded;
 	uint8_t signature[SIGNATURE_MAX];
 	size_t len = 0;
 	int64_t number = 0;
 	char previous[HEX_DIGEST + 1];
-	if (json_get_text(receipt, "body", &body) != ST_OK || json_get_text(receipt, "signature", &encoded) != ST_OK ||
-	    text_from_base64(encoded, signature, sizeof signature, &len) != ST_OK ||
-	    read_body(body, &number, previous) != ST_OK)
+	if (json_get_text(receipt, "body", &body) != ST_OK ||
+		json_get_text(receipt, "signature", &encoded) != ST_OK ||
+		text_from_base64(encoded, signature, sizeof signature, &len) != ST_OK ||
+		read_body(body, &number, previous) != ST_OK)
 		return ST_INVALID;
 	*bad = (uint64_t)number;
 	enum status st = sign_verify(public_pem, body, span_make(signature, len));
 	if (st != ST_OK)
 		return st;
-	if (!l->is_first && ((uint64_t)number != l->number + 1 || !span_equal_text(span_of(previous), l->previous)))
+	if (!l->is_first &&
+		((uint64_t)number != l->number + 1 || !span_equal_text(span_of(previous), l->previous)))
 		return ST_MISMATCH;
 	return advance(l, number, body, span_make(signature, len));
 }

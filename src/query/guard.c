@@ -15,16 +15,16 @@
 enum { EXISTING_MAX = 65536 };
 
 /* Functions by name: what analysts use, nothing that reaches files, settings or the schema. */
-static const char *const functions[] = {
-	"abs", "avg", "ceil", "ceiling", "char", "coalesce", "concat", "concat_ws", "count", "cume_dist",
-	"date", "datetime", "dense_rank", "exp", "first_value", "floor", "format", "glob", "group_concat", "hex", "ifnull",
-	"iif", "instr", "json", "json_array", "json_array_length", "json_extract", "json_group_array", "json_group_object",
-	"json_object", "json_quote", "json_type", "json_valid", "julianday", "lag", "last_value", "lead", "length", "like",
-	"ln", "log", "log10", "log2", "lower", "ltrim", "max", "min", "mod", "nth_value", "ntile", "nullif", "octet_length",
-	"percent_rank", "pow", "power", "printf", "quote", "rank", "replace", "round", "row_number", "rtrim", "sign", "sqrt",
-	"strftime", "string_agg", "substr", "substring", "sum", "time", "timediff", "total", "trim", "trunc", "typeof",
-	"unicode", "unixepoch", "upper", "darkroom_now", "darkroom_time", "darkroom_id", NULL
-};
+static const char *const functions[] = { "abs", "avg", "ceil", "ceiling", "char", "coalesce", "concat",
+	"concat_ws", "count", "cume_dist", "date", "datetime", "dense_rank", "exp", "first_value", "floor",
+	"format", "glob", "group_concat", "hex", "ifnull", "iif", "instr", "json", "json_array",
+	"json_array_length", "json_extract", "json_group_array", "json_group_object", "json_object",
+	"json_quote", "json_type", "json_valid", "julianday", "lag", "last_value", "lead", "length", "like",
+	"ln", "log", "log10", "log2", "lower", "ltrim", "max", "min", "mod", "nth_value", "ntile", "nullif",
+	"octet_length", "percent_rank", "pow", "power", "printf", "quote", "rank", "replace", "round",
+	"row_number", "rtrim", "sign", "sqrt", "strftime", "string_agg", "substr", "substring", "sum", "time",
+	"timediff", "total", "trim", "trunc", "typeof", "unicode", "unixepoch", "upper", "darkroom_now",
+	"darkroom_time", "darkroom_id", NULL };
 
 static bool is_allowed_function(const char *name)
 {
@@ -39,7 +39,8 @@ static bool has_prefix(const char *text, const char *prefix)
 	return text && strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* True if `name` is a table of the catalog or of a module, as against a name that the statement itself defined. */
+/* True if `name` is a table of the catalog or of a module, as against a name that the statement itself
+ * defined. */
 static bool is_existing(const struct guard *g, const char *name)
 {
 	struct span rest = buf_span(&g->existing);
@@ -57,8 +58,8 @@ static bool is_existing(const struct guard *g, const char *name)
 /* May `column` of `table` be read, seen from inside `inner` (a view or common table expression, or NULL)?
  * An empty column without a database is how SQLite tells of a source none of whose columns is used, such as
  * `SELECT count(*) FROM x`: right for what the statement itself named x, wrong for a table. */
-static bool is_readable(const struct guard *g, const char *database, const char *table, const char *column,
-			const char *inner)
+static bool is_readable(
+	const struct guard *g, const char *database, const char *table, const char *column, const char *inner)
 {
 	if (has_prefix(inner, g->prefix))
 		return true;
@@ -70,7 +71,7 @@ static bool is_readable(const struct guard *g, const char *database, const char 
 }
 
 static int authorize(void *context, int action, const char *first, const char *second, const char *database,
-		     const char *inner)
+	const char *inner)
 {
 	struct guard *g = context;
 	bool is_allowed = false;
@@ -107,11 +108,12 @@ static enum status make_view(const struct guard *g, sqlite3 *db, const char *nam
 static enum status make_views(const struct guard *g, sqlite3 *db)
 {
 	sqlite3_stmt *views = NULL;
-	enum status st = sqlite3_prepare_v2(db, QUERY_LIST_VIEWS, -1, &views, NULL) == SQLITE_OK ? ST_OK : ST_IO;
+	enum status st =
+		sqlite3_prepare_v2(db, QUERY_LIST_VIEWS, -1, &views, NULL) == SQLITE_OK ? ST_OK : ST_IO;
 	int rc = SQLITE_DONE;
 	while (st == ST_OK && (rc = sqlite3_step(views)) == SQLITE_ROW)
 		st = make_view(g, db, (const char *)sqlite3_column_text(views, 0),
-			       (const char *)sqlite3_column_text(views, 1));
+			(const char *)sqlite3_column_text(views, 1));
 	if (st == ST_OK && rc != SQLITE_DONE)
 		st = ST_IO;
 	(void)sqlite3_finalize(views);
@@ -122,7 +124,8 @@ static enum status list_existing(struct guard *g, sqlite3 *db)
 {
 	sqlite3_stmt *names = NULL;
 	int rc = SQLITE_DONE;
-	enum status st = sqlite3_prepare_v2(db, QUERY_LIST_EXISTING, -1, &names, NULL) == SQLITE_OK ? ST_OK : ST_IO;
+	enum status st =
+		sqlite3_prepare_v2(db, QUERY_LIST_EXISTING, -1, &names, NULL) == SQLITE_OK ? ST_OK : ST_IO;
 	while (st == ST_OK && (rc = sqlite3_step(names)) == SQLITE_ROW)
 		buf_printf(&g->existing, "%s\n", (const char *)sqlite3_column_text(names, 0));
 	if (st == ST_OK && rc != SQLITE_DONE)
@@ -133,11 +136,19 @@ static enum status list_existing(struct guard *g, sqlite3 *db)
 
 static void set_limits(sqlite3 *db)
 {
-	static const struct { int id, value; } limits[] = {
-		{ SQLITE_LIMIT_LENGTH, 1000000 }, { SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES_MAX },
-		{ SQLITE_LIMIT_COLUMN, 100 }, { SQLITE_LIMIT_EXPR_DEPTH, 30 }, { SQLITE_LIMIT_COMPOUND_SELECT, 8 },
-		{ SQLITE_LIMIT_VDBE_OP, 25000 }, { SQLITE_LIMIT_FUNCTION_ARG, 16 }, { SQLITE_LIMIT_ATTACHED, 0 },
-		{ SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50 }, { SQLITE_LIMIT_VARIABLE_NUMBER, 100 },
+	static const struct {
+		int id, value;
+	} limits[] = {
+		{ SQLITE_LIMIT_LENGTH, 1000000 },
+		{ SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES_MAX },
+		{ SQLITE_LIMIT_COLUMN, 100 },
+		{ SQLITE_LIMIT_EXPR_DEPTH, 30 },
+		{ SQLITE_LIMIT_COMPOUND_SELECT, 8 },
+		{ SQLITE_LIMIT_VDBE_OP, 25000 },
+		{ SQLITE_LIMIT_FUNCTION_ARG, 16 },
+		{ SQLITE_LIMIT_ATTACHED, 0 },
+		{ SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 50 },
+		{ SQLITE_LIMIT_VARIABLE_NUMBER, 100 },
 		{ SQLITE_LIMIT_WORKER_THREADS, 0 },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
@@ -147,7 +158,7 @@ static void set_limits(sqlite3 *db)
 static enum status close_down(struct guard *g, sqlite3 *db)
 {
 	static const int off[] = { SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_ENABLE_TRIGGER,
-				   SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL };
+		SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL };
 	for (size_t i = 0; i < sizeof off / sizeof *off; i++)
 		if (sqlite3_db_config(db, off[i], 0, NULL) != SQLITE_OK)
 			return ST_IO;

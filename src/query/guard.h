@@ -16,9 +16,9 @@ struct sqlite3;
 enum { GUARD_PREFIX_TEXT = 2 + 32 };
 
 struct guard {
-	char prefix[GUARD_PREFIX_TEXT + 1];       /* "p_" and 32 hex digits: begins every inner view's name */
-	struct buf existing;                      /* names of tables and modules, a line each */
-	bool is_denied;                           /* the statement named something that is not published */
+	char prefix[GUARD_PREFIX_TEXT + 1]; /* "p_" and 32 hex digits: begins every inner view's name */
+	struct buf existing;                /* names of tables and modules, a line each */
+	bool is_denied;                     /* the statement named something that is not published */
 };
 
 /* Makes the views, then closes the connection down: authorizer, limits, defensive, query_only.

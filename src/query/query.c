@@ -25,7 +25,7 @@ struct query {
 	struct query_options options;
 	char *path;
 	struct lock running;
-	uint32_t running_count;           /* guarded by running */
+	uint32_t running_count; /* guarded by running */
 };
 
 struct query_cursor {
@@ -100,8 +100,9 @@ static enum status refuse(struct query_cursor *c, int rc, struct buf *why)
 	const struct query_options *o = &c->query->options;
 	metrics_add(METRIC_SQL_REFUSED, 1);
 	if (c->is_timed_out) {
-		buf_printf(why, "the query ran longer than %lld ms and was cut: narrow it with WHERE or LIMIT",
-			   (long long)o->ms_max);
+		buf_printf(why,
+			"the query ran longer than %lld ms and was cut: narrow it with WHERE or LIMIT",
+			(long long)o->ms_max);
 		return ST_TIMEOUT;
 	}
 	if (atomic_load(&c->is_cancelled)) {
@@ -109,13 +110,15 @@ static enum status refuse(struct query_cursor *c, int rc, struct buf *why)
 		return ST_STOPPED;
 	}
 	if (c->guard.is_denied) {
-		buf_put_text(why, "the query names something that is not published: only the v1_ views and plain functions "
-				  "can be used (GET /v1/sql/schema lists them)");
+		buf_put_text(why,
+			"the query names something that is not published: only the v1_ views and plain "
+			"functions "
+			"can be used (GET /v1/sql/schema lists them)");
 		return ST_DENIED;
 	}
 	if (rc == SQLITE_NOMEM) {
 		buf_printf(why, "the query needed more than %llu MiB of memory: narrow it",
-			   (unsigned long long)(SQL_MEMORY_MAX >> 20));
+			(unsigned long long)(SQL_MEMORY_MAX >> 20));
 		return ST_TOO_BIG;
 	}
 	if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED) {
@@ -127,7 +130,8 @@ static enum status refuse(struct query_cursor *c, int rc, struct buf *why)
 		return ST_TOO_BIG;
 	}
 	if (rc == SQLITE_IOERR || rc == SQLITE_CORRUPT || rc == SQLITE_CANTOPEN) {
-		log_event(LOG_ERROR, "query.catalog.unreadable", LOG_I64("code", sqlite3_extended_errcode(c->db)));
+		log_event(LOG_ERROR, "query.catalog.unreadable",
+			LOG_I64("code", sqlite3_extended_errcode(c->db)));
 		buf_put_text(why, "the catalog could not be read");
 		return ST_IO;
 	}
@@ -186,7 +190,7 @@ static enum status prepare(struct query_cursor *c, struct span sql, struct buf *
 		return ST_INVALID;
 	}
 	if (!sqlite3_stmt_readonly(c->statement) || sqlite3_stmt_isexplain(c->statement) ||
-	    sqlite3_column_count(c->statement) == 0) {
+		sqlite3_column_count(c->statement) == 0) {
 		buf_put_text(why, "only a SELECT can be run here");
 		return ST_INVALID;
 	}
@@ -200,26 +204,24 @@ static enum status prepare(struct query_cursor *c, struct span sql, struct buf *
 static int bind_one(sqlite3_stmt *statement, int index, const struct query_value *v)
 {
 	switch (v->type) {
-	case QUERY_INTEGER:
-		return sqlite3_bind_int64(statement, index, v->integer);
-	case QUERY_REAL:
-		return sqlite3_bind_double(statement, index, v->real);
+	case QUERY_INTEGER: return sqlite3_bind_int64(statement, index, v->integer);
+	case QUERY_REAL: return sqlite3_bind_double(statement, index, v->real);
 	case QUERY_TEXT:
-		return sqlite3_bind_text64(statement, index, (const char *)v->bytes.data, v->bytes.len, SQLITE_TRANSIENT,
-					   SQLITE_UTF8);
+		return sqlite3_bind_text64(statement, index, (const char *)v->bytes.data, v->bytes.len,
+			SQLITE_TRANSIENT, SQLITE_UTF8);
 	case QUERY_BLOB:
 		return sqlite3_bind_blob64(statement, index, v->bytes.data, v->bytes.len, SQLITE_TRANSIENT);
-	case QUERY_NULL:
-		break;
+	case QUERY_NULL: break;
 	}
 	return sqlite3_bind_null(statement, index);
 }
 
-static enum status bind_all(struct query_cursor *c, const struct query_value *parameters, size_t count, struct buf *why)
+static enum status bind_all(
+	struct query_cursor *c, const struct query_value *parameters, size_t count, struct buf *why)
 {
 	if ((size_t)sqlite3_bind_parameter_count(c->statement) != count) {
-		buf_printf(why, "the statement has %d parameters, %zu were given", sqlite3_bind_parameter_count(c->statement),
-			   count);
+		buf_printf(why, "the statement has %d parameters, %zu were given",
+			sqlite3_bind_parameter_count(c->statement), count);
 		return ST_INVALID;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -243,15 +245,16 @@ static enum status step(struct query_cursor *c, struct buf *why)
 	if (rc != SQLITE_ROW)
 		return refuse(c, rc, why);
 	if (++c->rows > c->query->options.rows_max) {
-		buf_printf(why, "the answer has more than %lld rows: add a LIMIT", (long long)c->query->options.rows_max);
+		buf_printf(why, "the answer has more than %lld rows: add a LIMIT",
+			(long long)c->query->options.rows_max);
 		metrics_add(METRIC_SQL_REFUSED, 1);
 		return ST_TOO_BIG;
 	}
 	return ST_OK;
 }
 
-static enum status open_statement(struct query_cursor *c, struct span sql, const struct query_value *parameters,
-				  size_t count, struct buf *why)
+static enum status open_statement(struct query_cursor *c, struct span sql,
+	const struct query_value *parameters, size_t count, struct buf *why)
 {
 	enter(c);
 	enum status st = open_connection(c);
@@ -269,8 +272,8 @@ static enum status open_statement(struct query_cursor *c, struct span sql, const
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-enum status query_open(struct query *q, struct span sql, const struct query_value *parameters, size_t parameter_count,
-		       struct query_cursor **out, struct buf *why)
+enum status query_open(struct query *q, struct span sql, const struct query_value *parameters,
+	size_t parameter_count, struct query_cursor **out, struct buf *why)
 {
 	if (!take_place(q)) {
 		metrics_add(METRIC_SQL_REFUSED, 1);
@@ -311,23 +314,19 @@ static enum query_type type_of_declared(const char *declared)
 static enum query_type type_of_value(int type)
 {
 	switch (type) {
-	case SQLITE_INTEGER:
-		return QUERY_INTEGER;
-	case SQLITE_FLOAT:
-		return QUERY_REAL;
-	case SQLITE_BLOB:
-		return QUERY_BLOB;
-	case SQLITE_NULL:
-		return QUERY_NULL;
-	default:
-		return QUERY_TEXT;
+	case SQLITE_INTEGER: return QUERY_INTEGER;
+	case SQLITE_FLOAT: return QUERY_REAL;
+	case SQLITE_BLOB: return QUERY_BLOB;
+	case SQLITE_NULL: return QUERY_NULL;
+	default: return QUERY_TEXT;
 	}
 }
 
 struct query_column query_column(const struct query_cursor *c, size_t index)
 {
 	const char *declared = sqlite3_column_decltype(c->statement, (int)index);
-	struct query_column column = { .name = sqlite3_column_name(c->statement, (int)index), .declared = QUERY_TEXT };
+	struct query_column column = { .name = sqlite3_column_name(c->statement, (int)index),
+		.declared = QUERY_TEXT };
 	if (!column.name)
 		column.name = "";
 	if (declared)
@@ -355,9 +354,11 @@ struct query_value query_value(const struct query_cursor *c, size_t index)
 	else if (v.type == QUERY_REAL)
 		v.real = sqlite3_column_double(c->statement, i);
 	else if (v.type == QUERY_TEXT)
-		v.bytes = span_make(sqlite3_column_text(c->statement, i), (size_t)sqlite3_column_bytes(c->statement, i));
+		v.bytes = span_make(
+			sqlite3_column_text(c->statement, i), (size_t)sqlite3_column_bytes(c->statement, i));
 	else if (v.type == QUERY_BLOB)
-		v.bytes = span_make(sqlite3_column_blob(c->statement, i), (size_t)sqlite3_column_bytes(c->statement, i));
+		v.bytes = span_make(
+			sqlite3_column_blob(c->statement, i), (size_t)sqlite3_column_bytes(c->statement, i));
 	return v;
 }
 

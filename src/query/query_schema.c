@@ -41,7 +41,7 @@ static enum status put_views(sqlite3 *db, struct buf *out)
 	enum status st = ST_IO;
 	int rc = SQLITE_DONE;
 	if (sqlite3_prepare_v2(db, QUERY_LIST_VIEWS, -1, &views, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(db, QUERY_VIEW_COLUMNS, -1, &columns, NULL) != SQLITE_OK)
+		sqlite3_prepare_v2(db, QUERY_VIEW_COLUMNS, -1, &columns, NULL) != SQLITE_OK)
 		goto out;
 	json_begin_object(&w, NULL);
 	json_begin_array(&w, "views");

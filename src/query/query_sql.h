@@ -6,9 +6,11 @@
 #define QUERY_LIST_VIEWS \
 	"SELECT name, sql FROM main.sqlite_schema WHERE type = 'view' AND name GLOB 'v1_*' ORDER BY name"
 
-/* What a statement must not name unless the authorizer lets it: tables, and table-valued functions by module. */
+/* What a statement must not name unless the authorizer lets it: tables, and table-valued functions by
+ * module. */
 #define QUERY_LIST_EXISTING \
-	"SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'index') UNION ALL SELECT name FROM pragma_module_list"
+	"SELECT name FROM main.sqlite_schema WHERE type IN ('table', 'index') UNION ALL SELECT name FROM " \
+	"pragma_module_list"
 
 /* Inner view (prefix, name, body), then the outer one over it (name, prefix, name); identifiers are ours. */
 #define QUERY_MAKE_VIEWS \

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "memory.h"
 #include "metrics.h"
+#include "must.h"
 #include "thread.h"
 
 enum { HOUR_MS = 3600 * 1000, MARK_MS = 10 * 1000, ROUNDS_A_WAKE = 20, WAKE_MIN_MS = 20 };
@@ -22,9 +23,9 @@ struct retention {
 	struct retention_options options;
 	struct thread thread;
 	atomic_bool is_sick, is_held;
-	int64_t hourly_due_ms, mark_due_ms;       /* monotonic; owned by the timer thread */
-	unsigned failed_rounds;                   /* owned by the timer thread */
-	struct lock lock;                         /* guards is_stopping */
+	int64_t hourly_due_ms, mark_due_ms; /* monotonic; owned by the timer thread */
+	unsigned failed_rounds;             /* owned by the timer thread */
+	struct lock lock;                   /* guards is_stopping */
 	struct signal stop;
 	bool is_stopping;
 };
@@ -49,6 +50,10 @@ enum status retention_prepare(const struct retention_options *options)
 	enum status st = purge_due(options->purge, &destroyed);
 	if (st == ST_OK)
 		st = prepare_slots(options);
+	/* Under a hold old epochs keep their slots: uploads are refused, reading and `clock confirm` must
+	 * work. */
+	if (st == ST_BUSY)
+		st = ST_OK;
 	return st == ST_OK ? store_mark(options) : st;
 }
 
@@ -87,6 +92,14 @@ static enum status keep_house(struct retention *r, bool is_hourly)
 	return st;
 }
 
+/* Somebody removed the data directory under us: what is acknowledged from here on would be lost, so
+ * nothing is. */
+static void look_for_directory(const struct retention *r)
+{
+	if (!file_is_linked(r->options.data_fd))
+		must_end("retention.directory.gone");
+}
+
 /* Keys before all else; each later step is tried even when an earlier one failed. */
 static void wake(struct retention *r)
 {
@@ -102,7 +115,8 @@ static void wake(struct retention *r)
 		r->mark_due_ms = now + MARK_MS;
 	if (is_hourly && house == ST_OK)
 		r->hourly_due_ms = now + HOUR_MS / clock_scale(r->options.clock);
-	bool is_good = keys == ST_OK && slots == ST_OK && mark == ST_OK && (house == ST_OK || house == ST_BUSY);
+	bool is_good =
+		keys == ST_OK && slots == ST_OK && mark == ST_OK && (house == ST_OK || house == ST_BUSY);
 	r->failed_rounds = is_good ? 0 : r->failed_rounds + 1;
 	atomic_store(&r->is_sick, r->failed_rounds >= SICK_ROUNDS);
 	publish(r);
@@ -120,6 +134,7 @@ static void keep_time(void *argument)
 	struct retention *r = argument;
 	while (!is_stopping(r)) {
 		int64_t next = clock_monotonic_ms() + wake_interval_ms(r);
+		look_for_directory(r);
 		wake(r);
 		lock_acquire(&r->lock);
 		while (!r->is_stopping && signal_wait_until(&r->stop, &r->lock, next))

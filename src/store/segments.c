@@ -44,11 +44,14 @@ enum status store_segment_open(struct store *st, uint32_t number, unsigned flags
 enum status store_segment_head(struct store *st, int fd, uint32_t number, struct segment_head *out)
 {
 	uint8_t bytes[64];
-	enum status status = file_read_at(fd, bytes, sizeof bytes, 0);
+	size_t got = 0;
+	/* A file without its head is what a death in the midst of making one leaves: said by who cannot
+	 * remove it. */
+	enum status status = file_read_some(fd, bytes, sizeof bytes, 0, &got);
 	if (status != ST_OK) {
 		return status;
 	}
-	if (format_get_segment_head(bytes, out) != ST_OK) {
+	if (got < sizeof bytes || format_get_segment_head(bytes, out) != ST_OK) {
 		return ST_CORRUPT;
 	}
 	if (out->store_number != st->options.store_number ||

@@ -11,6 +11,7 @@
 #include "lock.h"
 #include "log.h"
 #include "memory.h"
+#include "num.h"
 #include "thread.h"
 
 enum { POLL_MS = 500, BUDGET_WAIT_MS = 50, GRACE_STEP_MS = 20 };
@@ -22,6 +23,13 @@ struct worker {
 	struct thread *threads;
 	uint32_t thread_count;
 };
+
+/* One that is larger than the whole budget, which may have been lowered since it came, waits for all of
+ * it. */
+static uint64_t charge_of(const struct worker *w, const struct catalog_job *job)
+{
+	return num_min(job->image.bytes, w->options.budget->total);
+}
 
 /* A picture's plaintext lies in memory while its child runs; waits until the budget has room. */
 static bool wait_for_budget(struct worker *w, uint64_t bytes)
@@ -37,12 +45,13 @@ static bool wait_for_budget(struct worker *w, uint64_t bytes)
 static enum status run_job(struct worker *w, const struct catalog_job *job)
 {
 	int image_fd = -1;
-	if (!wait_for_budget(w, job->image.bytes))
+	uint64_t charge = charge_of(w, job);
+	if (!wait_for_budget(w, charge))
 		return ST_STOPPED;
 	enum status reading = fetch_to_memfd(w->options.fetch, &job->image, &image_fd);
 	enum status st = process_run(w->options.process, job, image_fd, reading);
 	file_close(&image_fd);
-	budget_release(w->options.budget, job->image.bytes);
+	budget_release(w->options.budget, charge);
 	return st;
 }
 

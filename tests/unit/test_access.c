@@ -232,10 +232,12 @@ TEST(every_role_may_exactly_this)
 			"PUBLIC SELF IMAGE_LIST ORIGINAL_READ RENDITION_READ STATS_READ COLLECTION_READ " },
 		{ "analyst", "PUBLIC SELF STATS_READ SQL COLLECTION_READ " },
 		{ "engineer",
-			"PUBLIC SELF IMAGE_LIST ORIGINAL_READ RENDITION_READ STATS_READ COLLECTION_READ METRICS_READ " },
+			"PUBLIC SELF IMAGE_LIST ORIGINAL_READ RENDITION_READ STATS_READ COLLECTION_READ "
+			"METRICS_READ " },
 		{ "auditor", "PUBLIC SELF STATS_READ COLLECTION_READ METRICS_READ RECEIPT_READ " },
 		{ "admin",
-			"PUBLIC SELF IMAGE_WRITE IMAGE_LIST ORIGINAL_READ RENDITION_READ IMAGE_ERASE STATS_READ SQL "
+			"PUBLIC SELF IMAGE_WRITE IMAGE_LIST ORIGINAL_READ RENDITION_READ IMAGE_ERASE "
+			"STATS_READ SQL "
 			"COLLECTION_READ COLLECTION_EDIT KEY_EDIT METRICS_READ RECEIPT_READ " },
 	};
 	size_t roles = 0;
@@ -359,7 +361,7 @@ TEST(a_collection_without_a_key_is_removed_at_open)
 }
 
 #ifdef DARKROOM_FAULTS
-/* A revoked key must not get in because reading the keys again failed; a good one may, as soon as it works. */
+/* A revoked key must not get in because reading the keys again failed; a good one may, once it works. */
 TEST(everybody_is_denied_while_what_was_changed_cannot_be_read)
 {
 	struct fixture f;
@@ -386,7 +388,7 @@ TEST(a_collection_that_fails_half_way_is_not_there)
 	const char *why = NULL;
 	size_t count = 9;
 	init(&f);
-	fault_arm(FAULT_RANDOM, 1, EIO, false);          /* no key for it */
+	fault_arm(FAULT_RANDOM, 1, EIO, false); /* no key for it */
 	CHECK(access_make_collection(f.access, &in, &out, &why) != ST_OK);
 	CHECK(fault_has_fired());
 	fault_disarm();
@@ -427,7 +429,7 @@ TEST(callers_are_let_in_while_others_change_keys_and_collections)
 {
 	static struct crowd crowd;
 	struct thread callers[2] = { 0 }, maker = { 0 };
-	char name[16];
+	char name[24];
 	size_t count = 0;
 	init(&crowd.fixture);
 	(void)make_collection(&crowd.fixture, "first");

@@ -219,6 +219,19 @@ TEST(a_scale_has_bounds)
 	clock_free(NULL);
 }
 
+TEST(a_start_that_no_epoch_holds_is_refused)
+{
+	struct clock *c = NULL;
+	struct clock_options options = { INT64_MAX, 1, 0 };
+	CHECK_EQ(clock_new(&options, &c), ST_INVALID);
+	options.high_water_ms = (int64_t)UINT32_MAX * EPOCH_MS;
+	CHECK_EQ(clock_new(&options, &c), ST_INVALID);
+	CHECK(c == NULL);
+	options = (struct clock_options){ 0, CLOCK_SCALE_MAX, 0 };
+	CHECK_EQ(clock_new(&options, &c), ST_INVALID);
+	CHECK(c == NULL);
+}
+
 TEST(a_manual_clock_stands)
 {
 	struct clock *c = clock_new_manual(START);
@@ -319,6 +332,7 @@ int main(void)
 		CHECK_TEST(confirming_a_wall_behind_brings_nothing_back),
 		CHECK_TEST(a_scale_runs_from_its_origin),
 		CHECK_TEST(a_scale_has_bounds),
+		CHECK_TEST(a_start_that_no_epoch_holds_is_refused),
 		CHECK_TEST(a_manual_clock_stands),
 		CHECK_TEST(monotonic_time_is_one_clock_in_two_units),
 		CHECK_TEST(never_runs_backwards_across_threads),

@@ -121,6 +121,22 @@ TEST(blocks_are_reserved_and_given_back)
 	remove_all();
 }
 
+TEST(a_removed_file_has_no_name_left)
+{
+	int fd = -1, gone = -1;
+	CHECK_EQ(file_open(dir, "a", FILE_WRITE | FILE_CREATE, &fd), ST_OK);
+	CHECK(file_is_linked(fd));
+	CHECK_EQ(file_unlink(dir, "a"), ST_OK);
+	CHECK(!file_is_linked(fd));
+	file_close(&fd);
+	REQUIRE(mkdirat(dir, "d", 0700) == 0);
+	CHECK_EQ(file_open_dir(dir, "d", &gone), ST_OK);
+	CHECK(file_is_linked(gone));
+	REQUIRE(unlinkat(dir, "d", AT_REMOVEDIR) == 0);
+	CHECK(!file_is_linked(gone));
+	file_close(&gone);
+}
+
 TEST(direct_files_open_everywhere)
 {
 	int fd = -1;
@@ -341,6 +357,7 @@ int main(void)
 		CHECK_TEST(create_refuses_what_is_there),
 		CHECK_TEST(reads_and_writes_are_whole),
 		CHECK_TEST(blocks_are_reserved_and_given_back),
+		CHECK_TEST(a_removed_file_has_no_name_left),
 		CHECK_TEST(direct_files_open_everywhere),
 		CHECK_TEST(load_knows_its_maximum),
 		CHECK_TEST(replace_sets_content_and_mode_and_leaves_nothing),

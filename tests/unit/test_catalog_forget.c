@@ -211,7 +211,8 @@ TEST(verify_finds_every_wrong_count)
 		{ "UPDATE image SET ready_at = 5 WHERE state = 'received'",
 			"UPDATE image SET ready_at = NULL WHERE state = 'received'", "queued" },
 		{ "PRAGMA foreign_keys = OFF; UPDATE rendition SET blob = 77; UPDATE blob SET uses = 0 WHERE number = 3",
-			"PRAGMA foreign_keys = OFF; UPDATE rendition SET blob = 3; UPDATE blob SET uses = 1 WHERE number = 3",
+			"PRAGMA foreign_keys = OFF; UPDATE rendition SET blob = 3; UPDATE blob SET uses = 1 "
+			"WHERE number = 3",
 			"rendition" },
 	};
 	struct fixture f;

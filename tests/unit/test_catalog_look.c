@@ -276,6 +276,13 @@ TEST(a_job_is_claimed_under_a_lease_fails_and_dies)
 	CHECK_EQ(catalog_find_image(f.catalog, job.image.id, &image), ST_OK);
 	CHECK(!image.is_job_dead); /* it was not running, so nothing happened */
 	CHECK_EQ(catalog_claim_job(f.catalog, NOW + 500, NOW + 600, &job), ST_OK);
+	CHECK_EQ(job.attempts, 3);
+	CHECK_EQ(catalog_put_off_job(f.catalog, job.image_number, NOW + 550), ST_OK);
+	CHECK_EQ(catalog_put_off_job(f.catalog, job.image_number, NOW),
+		ST_OK); /* not running: nothing happens */
+	CHECK_EQ(catalog_claim_job(f.catalog, NOW + 549, NOW + 600, &job), ST_NOT_FOUND);
+	CHECK_EQ(catalog_claim_job(f.catalog, NOW + 550, NOW + 600, &job), ST_OK);
+	CHECK_EQ(job.attempts, 3);
 	CHECK_EQ(catalog_fail_job(f.catalog, job.image_number, "for good", NOW, true), ST_OK);
 	CHECK_EQ(catalog_find_image(f.catalog, job.image.id, &image), ST_OK);
 	CHECK(image.is_job_dead);

@@ -175,7 +175,8 @@ TEST(views_show_what_is_alive_by_trusted_time)
 	CHECK_EQ(
 		fixture_ask(&f,
 			"SELECT count(*) FROM v1_images WHERE length(id) = 40 AND collection = 'photos' "
-			"AND received_at = '1970-01-12T13:46:40.001Z' AND ready_at = '1970-01-12T13:46:40.251Z' "
+			"AND received_at = '1970-01-12T13:46:40.001Z' AND ready_at = "
+			"'1970-01-12T13:46:40.251Z' "
 			"AND uploader_pseudonym IS NULL AND camera = 'Canon EOS R5'"),
 		1);
 	CHECK_EQ(
@@ -218,7 +219,8 @@ TEST(functions_answer_null_for_what_they_cannot_say)
 	CHECK_EQ(fixture_ask(&f, "SELECT darkroom_time(0) = '1970-01-01T00:00:00Z'"), 1);
 	CHECK_EQ(
 		fixture_ask(&f,
-			"SELECT darkroom_id(NULL) IS NULL AND darkroom_id('a') IS NULL AND darkroom_id(x'00') IS NULL"),
+			"SELECT darkroom_id(NULL) IS NULL AND darkroom_id('a') IS NULL AND "
+			"darkroom_id(x'00') IS NULL"),
 		1);
 	CHECK_EQ(fixture_ask(&f, "SELECT length(darkroom_id(zeroblob(25)))"), 40);
 	fixture_fini(&f);
@@ -253,7 +255,7 @@ static bool is_cold(const char *name)
 {
 	return strncmp(name, "DUMP_", 5) == 0 || strncmp(name, "WRONG_", 6) == 0 ||
 	       strncmp(name, "MISSING_", 8) == 0 || strncmp(name, "LOST_", 5) == 0 ||
-	       strcmp(name, "RELEASE_JOBS") == 0;        /* once, at start */
+	       strcmp(name, "RELEASE_JOBS") == 0; /* once, at start */
 }
 
 static void check_plan(sqlite3 *db, const char *name, const char *text)

@@ -1,4 +1,4 @@
-/* Two threads read while a third applies; one reader serves them all, so that they wait for each other too. */
+/* Two threads read while a third applies; one reader serves them all, so that they wait for each other. */
 #include "catalog_fixture.h"
 
 #include "thread.h"

@@ -307,6 +307,40 @@ TEST(nothing_goes_in_after_the_stop)
 	world_end(&w);
 }
 
+#ifdef DARKROOM_FAULTS
+/* The second write of an upload is the catalog's: its batch is synced by then, so it waits and is applied. */
+TEST(a_full_catalog_delays_and_loses_nothing)
+{
+	struct world w;
+	world_begin(&w);
+	struct catalog_image first = put_image(&w, 1, 100, HOUR);
+	fault_arm(FAULT_WRITE, 2, ENOSPC, false);
+	struct catalog_image second = put_image(&w, 2, 100, HOUR);
+	CHECK(fault_has_fired());
+	fault_disarm();
+	CHECK_EQ(read_back(&w, &second, 2), ST_OK);
+	fault_arm(FAULT_WRITE, 3, ENOSPC, false);
+	CHECK_EQ(commit_erase(w.commit, first.id), ST_OK);
+	CHECK(fault_has_fired());
+	fault_disarm();
+	CHECK(is_key_zero(&w, &first));
+	check_sound(&w);
+	world_end(&w);
+}
+#endif
+
+TEST(draining_ends_the_waits_and_nothing_else)
+{
+	struct world w;
+	world_begin(&w);
+	struct catalog_image row = put_image(&w, 1, 100, HOUR);
+	commit_drain(w.commit);
+	CHECK_EQ(commit_wait_processed(w.commit, row.id, 10000), ST_STOPPED);
+	row = put_image(&w, 2, 100, HOUR);
+	CHECK_EQ(read_back(&w, &row, 2), ST_OK);
+	world_end(&w);
+}
+
 int main(void)
 {
 	static const struct check_test tests[] = {
@@ -322,6 +356,10 @@ int main(void)
 		CHECK_TEST(waiting_ends_with_the_result),
 		CHECK_TEST(pins_hold_a_blob),
 		CHECK_TEST(nothing_goes_in_after_the_stop),
+#ifdef DARKROOM_FAULTS
+		CHECK_TEST(a_full_catalog_delays_and_loses_nothing),
+#endif
+		CHECK_TEST(draining_ends_the_waits_and_nothing_else),
 	};
 	return check_run(tests, sizeof tests / sizeof *tests);
 }

@@ -241,8 +241,13 @@ TEST(a_key_reaches_its_collections_while_they_exist)
 
 static enum status add_receipt(struct fixture *f, uint64_t number, uint32_t epoch, int64_t at)
 {
-	return control_add_receipt(
-		f->control, number, CONTROL_RECEIPT_EPOCH, epoch, SPAN_LIT("{\"n\":1}"), SPAN_LIT("sig"), at);
+	struct control_new_receipt r = { .number = number,
+		.kind = CONTROL_RECEIPT_EPOCH,
+		.epoch = epoch,
+		.body = SPAN_LIT("{\"n\":1}"),
+		.signature = SPAN_LIT("sig"),
+		.made_at = at };
+	return control_add_receipt(f->control, &r);
 }
 
 TEST(receipts_are_a_chain_without_gaps)
@@ -257,9 +262,13 @@ TEST(receipts_are_a_chain_without_gaps)
 	CHECK_EQ(add_receipt(&f, 1, 500, 10), ST_OK);
 	CHECK_EQ(add_receipt(&f, 1, 501, 10), ST_EXISTS);
 	CHECK_EQ(add_receipt(&f, 2, 500, 10), ST_INVALID); /* one for each epoch */
-	CHECK_EQ(control_add_receipt(
-			 f.control, 2, CONTROL_RECEIPT_ERASE, 500, SPAN_LIT("b"), SPAN_LIT("s"), 20),
-		ST_OK);
+	struct control_new_receipt erase = { .number = 2,
+		.kind = CONTROL_RECEIPT_ERASE,
+		.epoch = 500,
+		.body = SPAN_LIT("b"),
+		.signature = SPAN_LIT("s"),
+		.made_at = 20 };
+	CHECK_EQ(control_add_receipt(f.control, &erase), ST_OK);
 	CHECK_EQ(control_has_epoch_receipt(f.control, 500, &has), ST_OK);
 	CHECK(has);
 	CHECK_EQ(control_has_epoch_receipt(f.control, 501, &has), ST_OK);

@@ -24,9 +24,12 @@ static const struct database_statement table[COUNT] = {
 	{ "FOREVER",
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n" },
 	{ "PRAGMAS",
-		"SELECT (SELECT secure_delete FROM pragma_secure_delete), (SELECT foreign_keys FROM pragma_foreign_keys), "
-		"(SELECT journal_mode FROM pragma_journal_mode), (SELECT synchronous FROM pragma_synchronous), "
-		"(SELECT query_only FROM pragma_query_only), (SELECT trusted_schema FROM pragma_trusted_schema), "
+		"SELECT (SELECT secure_delete FROM pragma_secure_delete), (SELECT foreign_keys FROM "
+		"pragma_foreign_keys), "
+		"(SELECT journal_mode FROM pragma_journal_mode), (SELECT synchronous FROM "
+		"pragma_synchronous), "
+		"(SELECT query_only FROM pragma_query_only), (SELECT trusted_schema FROM "
+		"pragma_trusted_schema), "
 		"(SELECT cell_size_check FROM pragma_cell_size_check)" },
 };
 
