@@ -6,6 +6,8 @@
  * CLOCK_BOOTTIME, slewed toward wall time by at most 500 ppm.  When wall time
  * leaves it by more than an hour, trusted time does not follow and
  * clock_is_held() says so: key destruction waits, expired images stay hidden.
+ * The same while wall time is over an hour past the stored mark at a start and the
+ * kernel does not call its clock synchronised: a wrong clock must not purge early.
  * With a time scale above 1 (demo, tests) trusted time starts at the origin
  * and runs scale times faster; no slewing, no hold.
  *

@@ -18,7 +18,7 @@ enum status text_from_base64(struct span text, uint8_t *out, size_t max, size_t 
 void text_put_hex(struct buf *b, struct span bytes);
 enum status text_from_hex(struct span text, uint8_t *out, size_t len) MUST_CHECK;
 
-/* "2026-11-25T01:02:03.004Z"; whole seconds leave out the fraction. */
+/* "2026-11-25T01:02:03.004Z", always with three digits, so that times sort as text. */
 enum { TEXT_TIME_MAX = 32 };
 void text_time(int64_t ms, char out[TEXT_TIME_MAX]);
 void text_put_time(struct buf *b, int64_t ms);

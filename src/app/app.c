@@ -295,24 +295,48 @@ static enum status open_all(struct app *app, enum app_use use, struct buf *why)
 	return st;
 }
 
-enum status app_open(const struct config *config, enum app_use use, struct app **out, struct buf *why)
+/* *may_retry: it failed and the reserve was given up, so a second try finds room. */
+static enum status open_once(const struct config *config, enum app_use use, struct app **out, struct buf *why,
+	bool *may_retry)
 {
 	struct app *app = memory_alloc(sizeof *app);
+	*may_retry = false;
 	if (!app) {
 		buf_put_text(why, "there is no memory");
 		return ST_FULL;
 	}
 	app->config = *config;
+	app->directory = (struct directory){ .fd = -1, .lock_fd = -1, .keys_fd = -1 };
+	enum status st = open_all(app, use, why);
+	if (st == ST_OK) {
+		*out = app;
+		return ST_OK;
+	}
+	if (st == ST_NO_SPACE || st == ST_IO || st == ST_FULL)
+		*may_retry = directory_spend_reserve(&app->directory);
+	app_close(app);
+	return st;
+}
+
+enum status app_open(const struct config *config, enum app_use use, struct app **out, struct buf *why)
+{
+	struct app *app = NULL;
+	bool may_retry = false;
 	enum status st = query_init_memory();
 	if (st == ST_OK)
-		st = open_all(app, use, why);
+		st = open_once(config, use, &app, why, &may_retry);
+	if (st != ST_OK && may_retry) {
+		buf_clear(why);
+		st = open_once(config, use, &app, why, &may_retry);
+	}
 	if (st != ST_OK) {
 		if (buf_span(why).len == 0)
 			buf_printf(why, "the data directory cannot be opened: %s (see the log)",
 				status_text(st));
-		app_close(app);
 		return st;
 	}
+	if (use == APP_SERVE)
+		directory_keep_reserve(&app->directory);
 	app->services = (struct admin_services){
 		.access = app->access, .catalog = app->catalog, .purge = app->purge, .clock = app->clock
 	};

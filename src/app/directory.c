@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "file.h"
+#include "log.h"
 #include "memory.h"
 #include "random.h"
 #include "text.h"
@@ -16,7 +17,10 @@
 enum { CURRENT_MAX = 256, NAMES_MAX = 4096 };
 
 static const char current_name[] = "CURRENT", lock_name[] = "darkroom.lock",
+		  reserve_name[] = "reserve",
 		  first_line[] = "darkroom data 1\n";
+/* Enough for the databases' logs, a segment's first blocks and the mark of the clock. */
+#define RESERVE_BYTES MIB(16)
 
 /* `configured`, or `name` inside the data directory when that is empty. */
 static enum status set_path(
@@ -155,6 +159,25 @@ enum status directory_open(const struct config *config, bool may_make, struct di
 	if (st == ST_OK)
 		st = take_lock(config, out, why);
 	return st == ST_OK ? identify(config, may_make, out, why) : st;
+}
+
+void directory_keep_reserve(struct directory *d)
+{
+	int fd = -1;
+	enum status st = file_open(d->fd, reserve_name, FILE_WRITE | FILE_CREATE_OR_OPEN, &fd);
+	if (st == ST_OK)
+		st = file_allocate(fd, 0, RESERVE_BYTES);
+	if (st != ST_OK && st != ST_UNSUPPORTED)
+		log_event(LOG_WARN, "app.reserve.not_kept", LOG_STATUS("status", st));
+	file_close(&fd);
+}
+
+bool directory_spend_reserve(struct directory *d)
+{
+	bool is_spent = d->fd >= 0 && file_unlink(d->fd, reserve_name) == ST_OK;
+	if (is_spent)
+		log_event(LOG_WARN, "app.reserve.spent");
+	return is_spent;
 }
 
 void directory_close(struct directory *d)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/timex.h>
 
 #include "base/clock_private.h"
 #include "limits.h"
@@ -44,6 +45,8 @@ struct clock {
 	struct lock lock; /* clock.anchor: among those who change the line */
 	/* guarded by lock: */
 	int64_t vouched_us; /* a negative skew an operator has accepted, else 0 */
+	bool is_unproven;   /* wall time leapt over an hour ahead while we were down, and nobody vouches for it */
+	int64_t proven_ms;  /* the mark of before; stays what is stored as long as that is so */
 };
 
 static int64_t read_us(clockid_t id)
@@ -85,6 +88,13 @@ static int64_t source_boot_us(void *context)
 {
 	(void)context;
 	return read_us(CLOCK_BOOTTIME);
+}
+
+static bool source_is_synchronised(void *context)
+{
+	struct timex state = { .modes = 0 };
+	(void)context;
+	return adjtimex(&state) != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
 }
 
 static struct line load_line(const struct clock *c)
@@ -175,7 +185,10 @@ static void settle(struct clock *c)
 	line.trusted_us = line_at(&line, boot_us, c->scale);
 	line.boot_us = boot_us;
 	int64_t skew_us = wall_us - line.trusted_us;
-	bool is_held = !is_followed(skew_us, c->vouched_us);
+	if (c->is_unproven && c->source.is_synchronised(c->source.context)) {
+		c->is_unproven = false;
+	}
+	bool is_held = c->is_unproven || !is_followed(skew_us, c->vouched_us);
 	line.correction_us = is_held ? 0 : skew_us;
 	/* As wall time is met again, what was vouched for shrinks with the skew. */
 	if (!is_held) {
@@ -208,15 +221,20 @@ void clock_confirm(struct clock *c)
 	struct line line = load_line(c);
 	int64_t trusted_us = line_at(&line, boot_us, c->scale);
 	c->vouched_us = wall_us < trusted_us ? wall_us - trusted_us : 0;
+	c->is_unproven = false;
 	store_line(c, (struct line){ .boot_us = boot_us,
 			      .trusted_us = wall_us > trusted_us ? wall_us : trusted_us });
 	settle(c);
 	lock_release(&c->lock);
 }
 
+/* Time that nobody vouches for leaves no mark: with the clock put right, the next start is right again. */
 int64_t clock_high_water_ms(struct clock *c)
 {
-	return clock_now_ms(c);
+	lock_acquire(&c->lock);
+	int64_t mark_ms = c->is_unproven ? c->proven_ms : 0;
+	lock_release(&c->lock);
+	return mark_ms > 0 ? mark_ms : clock_now_ms(c);
 }
 
 bool clock_is_held(struct clock *c)
@@ -274,12 +292,16 @@ enum status clock_new_from(
 	if (!c) {
 		return ST_FULL;
 	}
-	int64_t at_ms = first_ms(options, source->wall_ms(source->context));
+	int64_t wall_ms = source->wall_ms(source->context);
+	int64_t at_ms = first_ms(options, wall_ms);
 	if (at_ms < 0 || at_ms > FIRST_MS_MAX) {
 		clock_free(c);
 		return ST_INVALID;
 	}
 	int64_t boot_us = source->boot_us(source->context);
+	c->proven_ms = options->high_water_ms;
+	c->is_unproven = source->is_synchronised && options->scale == 1 && options->high_water_ms > 0 &&
+			 (wall_ms - options->high_water_ms) * 1000 > HOLD_US;
 	store_line(c, (struct line){ .boot_us = boot_us, .trusted_us = at_ms * 1000 });
 	clock_tick(c);
 	*out = c;
@@ -288,7 +310,8 @@ enum status clock_new_from(
 
 enum status clock_new(const struct clock_options *options, struct clock **out)
 {
-	static const struct clock_source system_time = { source_wall_ms, source_boot_us, NULL };
+	static const struct clock_source system_time = { source_wall_ms, source_boot_us, source_is_synchronised,
+		NULL };
 	return clock_new_from(options, &system_time, out);
 }
 
@@ -302,7 +325,7 @@ void clock_free(struct clock *c)
 
 struct clock *clock_new_manual(int64_t now_ms)
 {
-	static const struct clock_source none = { source_wall_ms, source_boot_us, NULL };
+	static const struct clock_source none = { source_wall_ms, source_boot_us, NULL, NULL };
 	struct clock *c = make(&none, 1);
 	if (c) {
 		c->is_manual = true;

@@ -7,6 +7,7 @@
 struct clock_source {
 	int64_t (*wall_ms)(void *context);
 	int64_t (*boot_us)(void *context); /* CLOCK_BOOTTIME: runs on while the machine sleeps, never back */
+	bool (*is_synchronised)(void *context); /* does the kernel vouch for wall time; NULL: it does */
 	void *context;
 };
 

@@ -68,12 +68,9 @@ void text_time(int64_t ms, char out[TEXT_TIME_MAX])
 		rest += DAY_MS;
 	}
 	struct date d = date_of_days(days);
-	int len = snprintf(out, TEXT_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d", (int)d.year, d.month, d.day,
-		(int)(rest / HOUR_MS), (int)(rest / MINUTE_MS % 60), (int)(rest / SECOND_MS % 60));
-	if (rest % SECOND_MS != 0) {
-		len += snprintf(out + len, (size_t)(TEXT_TIME_MAX - len), ".%03d", (int)(rest % SECOND_MS));
-	}
-	(void)snprintf(out + len, (size_t)(TEXT_TIME_MAX - len), "Z");
+	(void)snprintf(out, TEXT_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)d.year, d.month, d.day,
+		(int)(rest / HOUR_MS), (int)(rest / MINUTE_MS % 60), (int)(rest / SECOND_MS % 60),
+		(int)(rest % SECOND_MS));
 }
 
 void text_put_time(struct buf *b, int64_t ms)

@@ -115,7 +115,11 @@ static void erase_keys(struct commit *c, struct pending *p)
 		do
 			st = store_erase_key(commit_store(c, CATALOG_ORIGINALS), p->erase.target);
 		while (st != ST_OK && wait_for_room(c, st));
-		if (st != ST_OK && st != ST_NOT_FOUND)
+		if (st == ST_CORRUPT)
+			log_event(LOG_ERROR, "commit.erase.unsound",
+				LOG_U64("segment", p->erase.target.segment),
+				LOG_U64("offset", p->erase.target.offset));
+		else if (st != ST_OK && st != ST_NOT_FOUND)
 			must_end("commit.erase.failed");
 	}
 }

@@ -169,7 +169,9 @@ void reply_problem(struct request *rq, int http_status, const char *word, const 
 	json_put_text(&w, "request_id", span_of(rq->id));
 	json_end_object(&w);
 	(void)snprintf(lines, sizeof lines, "Cache-Control: no-store\r\n%s%s%s",
-		http_status == 503 || http_status == 429 ? "Retry-After: 1\r\n" : "",
+		http_status == 503 || http_status == 429 ? "Retry-After: 1\r\n"
+		: http_status == 507			 ? "Retry-After: 10\r\n"
+							 : "",
 		http_status == 401 ? "WWW-Authenticate: Bearer realm=\"darkroom\"\r\n" : "",
 		rq->problem_headers ? rq->problem_headers : "");
 	reply_head(rq, http_status, "application/problem+json", body.len, lines);

@@ -33,7 +33,7 @@ enum status ready_get(struct request *rq)
 	struct buf body;
 	const char *why = NULL;
 	if (!rq->services->is_ready(rq->services->context, &why))
-		return request_refuse(rq, ST_STOPPED, why);
+		return request_refuse(rq, ST_BUSY, why);
 	buf_init(&body, SMALL_MAX);
 	struct json_writer w = json_writer_of(&body);
 	json_begin_object(&w, NULL);

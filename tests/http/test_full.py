@@ -1,6 +1,7 @@
 """A full disk: uploads are refused with 507, purging goes on, and uploads work again."""
 import os
 import random
+import signal
 import subprocess
 import time
 
@@ -87,6 +88,29 @@ def test_disk_that_others_fill(small_disk):
         until(lambda: any('"images":1,' in r["body"] for r in server.admin.get("/v1/receipts").json()), 20)
         server.restart()
         assert server.admin.get(stays["links"]["original"]).content == images.small(1)
+    finally:
+        (small_disk / "ballast").unlink(missing_ok=True)
+        server.stop()
+
+
+def test_start_on_a_full_disk(small_disk):
+    """The reserve is given up, so that what came due while nothing ran is destroyed and the rest can be read."""
+    server = Server(small_disk, "--segment-bytes", "4MiB", "--disk-reserve", "1MiB", "--workers", "0", time_scale=60)
+    try:
+        server.collection("minute", retention_s=60)
+        goes = server.admin.upload(images.small(1), collection="minute")
+        stays = server.admin.upload(images.small(2))
+        server.stop(signal.SIGKILL)
+        fill(small_disk)
+        assert os.statvfs(small_disk).f_bavail == 0
+        time.sleep(2)  # more than the minute that the image had, sixty times as fast
+        server.start()
+        assert server.admin.get(goes["links"]["self"]).status_code == 410
+        assert server.admin.get(stays["links"]["original"]).content == images.small(2)
+        (small_disk / "ballast").unlink()
+        until(lambda: server.admin.post("/v1/images", data=images.small(3)).status_code == 201, 20, every=0.2)
+        server.restart()
+        assert (server.data / "reserve").stat().st_size > 0, "and it is kept again for the next time"
     finally:
         (small_disk / "ballast").unlink(missing_ok=True)
         server.stop()

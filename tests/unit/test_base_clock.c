@@ -15,6 +15,7 @@
 struct world {
 	int64_t wall_ms;
 	int64_t boot_us;
+	bool is_synchronised;
 };
 
 static int64_t world_wall(void *context)
@@ -27,11 +28,16 @@ static int64_t world_boot(void *context)
 	return ((struct world *)context)->boot_us;
 }
 
+static bool world_is_synchronised(void *context)
+{
+	return ((struct world *)context)->is_synchronised;
+}
+
 static struct clock *make(struct world *w, int64_t high_water_ms, uint32_t scale, int64_t origin_ms)
 {
 	struct clock *c = NULL;
 	struct clock_options options = { high_water_ms, scale, origin_ms };
-	struct clock_source source = { world_wall, world_boot, w };
+	struct clock_source source = { world_wall, world_boot, world_is_synchronised, w };
 	CHECK_EQ(clock_new_from(&options, &source, &c), ST_OK);
 	return c;
 }
@@ -44,7 +50,7 @@ static void pass(struct world *w, int64_t real_ms, int64_t wall_ms)
 
 TEST(starts_at_the_larger_of_wall_and_high_water)
 {
-	struct world w = { START, 5 };
+	struct world w = { START, 5, true };
 	struct clock *c = make(&w, START - 1, 1, 0);
 	CHECK_EQ(clock_now_ms(c), START);
 	clock_free(c);
@@ -58,7 +64,7 @@ TEST(starts_at_the_larger_of_wall_and_high_water)
 
 TEST(follows_boot_time_and_not_the_wall)
 {
-	struct world w = { START, 0 };
+	struct world w = { START, 0, true };
 	struct clock *c = make(&w, 0, 1, 0);
 	pass(&w, 1500, 0);
 	CHECK_EQ(clock_now_ms(c), START + 1500);
@@ -69,7 +75,7 @@ TEST(follows_boot_time_and_not_the_wall)
 
 TEST(slews_by_at_most_500_ppm_and_never_past)
 {
-	struct world w = { START, 0 };
+	struct world w = { START, 0, true };
 	struct clock *c = make(&w, 0, 1, 0);
 	w.wall_ms += 1000;
 	clock_tick(c);
@@ -85,7 +91,7 @@ TEST(slews_by_at_most_500_ppm_and_never_past)
 
 TEST(slews_backwards_without_running_backwards)
 {
-	struct world w = { START, 0 };
+	struct world w = { START, 0, true };
 	struct clock *c = make(&w, 0, 1, 0);
 	int64_t before = clock_now_ms(c);
 	w.wall_ms -= 2000;
@@ -103,7 +109,7 @@ TEST(slews_backwards_without_running_backwards)
 TEST(holds_past_an_hour_either_way)
 {
 	for (int sign = -1; sign <= 1; sign += 2) {
-		struct world w = { START, 0 };
+		struct world w = { START, 0, true };
 		struct clock *c = make(&w, 0, 1, 0);
 		w.wall_ms = START + sign * HOUR;
 		clock_tick(c);
@@ -127,16 +133,48 @@ TEST(holds_past_an_hour_either_way)
 
 TEST(a_wall_behind_the_high_water_holds_from_the_start)
 {
-	struct world w = { START, 0 };
+	struct world w = { START, 0, true };
 	struct clock *c = make(&w, START + 2 * HOUR, 1, 0);
 	CHECK(clock_is_held(c));
 	CHECK_EQ(clock_now_ms(c), START + 2 * HOUR);
 	clock_free(c);
 }
 
+TEST(a_leap_while_down_is_hidden_from_but_not_acted_on)
+{
+	struct world w = { START + 8 * DAY, 0, false };
+	struct clock *c = make(&w, START, 1, 0);
+	CHECK_EQ(clock_now_ms(c), START + 8 * DAY);
+	CHECK(clock_is_held(c));
+	CHECK_EQ(clock_high_water_ms(c), START);
+	pass(&w, 5000, 5000);
+	clock_tick(c);
+	CHECK(clock_is_held(c));
+	CHECK_EQ(clock_high_water_ms(c), START);
+	w.is_synchronised = true;
+	clock_tick(c);
+	CHECK(!clock_is_held(c));
+	CHECK_EQ(clock_high_water_ms(c), START + 8 * DAY + 5000);
+	clock_free(c);
+	w = (struct world){ START + 8 * DAY, 0, false };
+	c = make(&w, START, 1, 0);
+	clock_confirm(c);
+	CHECK(!clock_is_held(c));
+	CHECK_EQ(clock_high_water_ms(c), START + 8 * DAY);
+	clock_free(c);
+}
+
+TEST(a_short_time_down_is_believed)
+{
+	struct world w = { START + HOUR - 1000, 0, false };
+	struct clock *c = make(&w, START, 1, 0);
+	CHECK(!clock_is_held(c));
+	clock_free(c);
+}
+
 TEST(confirming_a_wall_ahead_jumps_to_it)
 {
-	struct world w = { START, 0 };
+	struct world w = { START, 0, true };
 	struct clock *c = make(&w, 0, 1, 0);
 	w.wall_ms += 3 * DAY;
 	clock_tick(c);
@@ -153,7 +191,7 @@ TEST(confirming_a_wall_ahead_jumps_to_it)
 
 TEST(confirming_a_wall_behind_brings_nothing_back)
 {
-	struct world w = { START, 0 };
+	struct world w = { START, 0, true };
 	struct clock *c = make(&w, 0, 1, 0);
 	w.wall_ms -= 3 * HOUR;
 	clock_tick(c);
@@ -179,7 +217,7 @@ TEST(confirming_a_wall_behind_brings_nothing_back)
 
 TEST(a_scale_runs_from_its_origin)
 {
-	struct world w = { START + 10, 0 };
+	struct world w = { START + 10, 0, true };
 	struct clock *c = make(&w, 0, 100, START);
 	CHECK_EQ(clock_now_ms(c), START + 1000);
 	pass(&w, 50, 50);
@@ -194,7 +232,7 @@ TEST(a_scale_runs_from_its_origin)
 	CHECK_EQ(clock_real_ms_until(c, START + 6101), 2);
 	CHECK_EQ(clock_real_ms_until(c, START), 0);
 	clock_free(c);
-	w = (struct world){ START, 0 };
+	w = (struct world){ START, 0, true };
 	c = make(&w, START + 77777, 100, START);
 	CHECK_EQ(clock_now_ms(c), START + 77777);
 	clock_free(c);
@@ -304,7 +342,7 @@ static int64_t true_boot(void *context)
 TEST(never_runs_backwards_across_threads)
 {
 	struct race race = { 0 };
-	struct clock_source source = { leaping_wall, true_boot, NULL };
+	struct clock_source source = { leaping_wall, true_boot, NULL, NULL };
 	struct clock_options options = { 0, 1, 0 };
 	struct thread threads[4];
 	CHECK_EQ(clock_new_from(&options, &source, &race.clock), ST_OK);
@@ -328,6 +366,8 @@ int main(void)
 		CHECK_TEST(slews_backwards_without_running_backwards),
 		CHECK_TEST(holds_past_an_hour_either_way),
 		CHECK_TEST(a_wall_behind_the_high_water_holds_from_the_start),
+		CHECK_TEST(a_leap_while_down_is_hidden_from_but_not_acted_on),
+		CHECK_TEST(a_short_time_down_is_believed),
 		CHECK_TEST(confirming_a_wall_ahead_jumps_to_it),
 		CHECK_TEST(confirming_a_wall_behind_brings_nothing_back),
 		CHECK_TEST(a_scale_runs_from_its_origin),
