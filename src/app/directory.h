@@ -22,8 +22,8 @@ struct directory {
  * BUSY: another process has it.  NOT_FOUND: there is none.  INVALID: it is something else. */
 enum status directory_open(
 	const struct config *config, bool may_make, struct directory *out, struct buf *why) MUST_CHECK;
-/* A file that takes room while there is some, so that a start on a full disk can give it up and destroy what is
- * due. */
+/* A file that takes room while there is some, so that a start on a full disk can give it up and destroy what
+ * is due. */
 void directory_keep_reserve(struct directory *d);
 /* True if there was one: what failed for lack of space may succeed now. */
 bool directory_spend_reserve(struct directory *d);

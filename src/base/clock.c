@@ -45,7 +45,7 @@ struct clock {
 	struct lock lock; /* clock.anchor: among those who change the line */
 	/* guarded by lock: */
 	int64_t vouched_us; /* a negative skew an operator has accepted, else 0 */
-	bool is_unproven;   /* wall time leapt over an hour ahead while we were down, and nobody vouches for it */
+	bool is_unproven;   /* wall time leapt over an hour while we were down; nobody vouches for it */
 	int64_t proven_ms;  /* the mark of before; stays what is stored as long as that is so */
 };
 
@@ -310,8 +310,9 @@ enum status clock_new_from(
 
 enum status clock_new(const struct clock_options *options, struct clock **out)
 {
-	static const struct clock_source system_time = { source_wall_ms, source_boot_us, source_is_synchronised,
-		NULL };
+	static const struct clock_source system_time = {
+		source_wall_ms, source_boot_us, source_is_synchronised, NULL
+	};
 	return clock_new_from(options, &system_time, out);
 }
 
