@@ -16,7 +16,7 @@
 
 enum { CURRENT_MAX = 256, NAMES_MAX = 4096 };
 
-static const char current_name[] = "CURRENT", lock_name[] = "darkroom.lock",
+static const char current_name[] = "CURRENT", current_unmade[] = "CURRENT.new", lock_name[] = "darkroom.lock",
 		  reserve_name[] = "reserve",
 		  first_line[] = "darkroom data 1\n";
 /* Enough for the databases' logs, a segment's first blocks and the mark of the clock. */
@@ -76,6 +76,12 @@ static enum status write_current(struct directory *d)
 	return st;
 }
 
+/* What a start that died before there was a CURRENT leaves, and what a file system makes by itself. */
+static bool is_nobodys(const char *name)
+{
+	return strcmp(name, lock_name) == 0 || strcmp(name, current_unmade) == 0 || strcmp(name, "lost+found") == 0;
+}
+
 /* True if nothing of somebody else's is in it. */
 static enum status is_empty(struct directory *d, bool *out)
 {
@@ -84,8 +90,7 @@ static enum status is_empty(struct directory *d, bool *out)
 	*out = true;
 	enum status st = file_list(d->fd, NAMES_MAX, &names, &count);
 	for (size_t i = 0; st == ST_OK && i < count; i++)
-		if (strcmp(names[i], lock_name) != 0 && strcmp(names[i], "lost+found") != 0)
-			*out = false;
+		*out = *out && is_nobodys(names[i]);
 	memory_free(names);
 	return st;
 }

@@ -134,8 +134,10 @@ enum status keyring_prepare(struct keyring *kr, uint32_t first, uint32_t last)
 		believe(kr);
 	else
 		unstage(kr);
+	bool is_news = is_held && !kr->is_held_told;
+	kr->is_held_told = is_held;
 	keyring_end_write(kr);
-	if (is_held)
+	if (is_news)
 		log_event(LOG_ERROR, "keyring.slot.held", LOG_U64("first", first), LOG_U64("last", last),
 			LOG_TEXT("why", "an older epoch was not destroyed in time"));
 	return st == ST_OK && is_held ? ST_BUSY : st;

@@ -33,6 +33,7 @@ struct keyring {
 	struct slot *image; /* what the disk is meant to hold */
 	uint8_t *changed;   /* a byte a slot */
 	uint32_t *due;
+	bool is_held_told; /* said already that a slot is held, until none is */
 
 	struct lock slots_lock; /* "keyring.slots"; guards all that follows */
 	struct signal written;

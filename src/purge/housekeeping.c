@@ -179,7 +179,9 @@ enum status purge_housekeeping(struct purge *p, bool is_hourly, bool *has_more)
 	uint32_t covered = 0;
 	uint64_t forgotten = 0;
 	*has_more = false;
-	enum status st = write_receipts(p, last_destroyed(p), &covered);
+	enum status st = purge_write_owed(p);
+	if (st == ST_OK)
+		st = write_receipts(p, last_destroyed(p), &covered);
 	if (st == ST_OK)
 		st = forget_rows(p, covered, &forgotten);
 	if (st == ST_OK && is_hourly)

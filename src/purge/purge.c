@@ -18,6 +18,7 @@ enum status purge_new(const struct purge_options *options, struct purge **out)
 	if (!p)
 		return ST_FULL;
 	p->options = *options;
+	lock_init(&p->lock, "purge.owed");
 	enum status st = receipt_key_load(options->control, options->keyring, &p->receipt_key);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR, "purge.receipt_key.unusable", LOG_STATUS("status", st));
@@ -33,6 +34,7 @@ void purge_free(struct purge *p)
 	if (!p)
 		return;
 	sign_key_free(p->receipt_key);
+	lock_fini(&p->lock);
 	memory_free(p);
 }
 
@@ -76,6 +78,38 @@ int64_t purge_lag_ms(struct purge *p)
 	return oldest == 0 || late < 0 ? 0 : late;
 }
 
+static bool owe(struct purge *p, const struct receipt_facts *facts)
+{
+	lock_acquire(&p->lock);
+	bool has_room = p->owed_count < OWED_MAX;
+	if (has_room)
+		p->owed[p->owed_count++] = *facts;
+	lock_release(&p->lock);
+	return has_room;
+}
+
+static bool take_owed(struct purge *p, struct receipt_facts *out)
+{
+	lock_acquire(&p->lock);
+	bool is_owed = p->owed_count > 0;
+	if (is_owed)
+		*out = p->owed[--p->owed_count];
+	lock_release(&p->lock);
+	return is_owed;
+}
+
+enum status purge_write_owed(struct purge *p)
+{
+	struct receipt_facts facts;
+	while (take_owed(p, &facts)) {
+		enum status st = receipt_append(p->options.control, p->receipt_key, &facts);
+		if (st != ST_OK)
+			return owe(p, &facts) ? st : ST_FULL;
+	}
+	return ST_OK;
+}
+
+/* The image is gone whether or not its receipt can be written now: the caller hears OK, it follows. */
 enum status purge_erase(struct purge *p, const struct catalog_image *image)
 {
 	enum status st = commit_erase(p->options.commit, image->id);
@@ -89,7 +123,8 @@ enum status purge_erase(struct purge *p, const struct catalog_image *image)
 		.due_at = clock_now_ms(p->options.clock),
 		.destroyed_at = clock_now_ms(p->options.clock),
 	};
-	return receipt_append(p->options.control, p->receipt_key, &facts);
+	st = receipt_append(p->options.control, p->receipt_key, &facts);
+	return st == ST_OK || owe(p, &facts) ? ST_OK : st;
 }
 
 enum status purge_public_key(struct purge *p, struct buf *out)
