@@ -79,7 +79,8 @@ static enum status write_current(struct directory *d)
 /* What a start that died before there was a CURRENT leaves, and what a file system makes by itself. */
 static bool is_nobodys(const char *name)
 {
-	return strcmp(name, lock_name) == 0 || strcmp(name, current_unmade) == 0 || strcmp(name, "lost+found") == 0;
+	return strcmp(name, lock_name) == 0 || strcmp(name, current_unmade) == 0 ||
+	       strcmp(name, "lost+found") == 0;
 }
 
 /* True if nothing of somebody else's is in it. */

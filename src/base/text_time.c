@@ -68,9 +68,11 @@ void text_time(int64_t ms, char out[TEXT_TIME_MAX])
 		rest += DAY_MS;
 	}
 	struct date d = date_of_days(days);
-	(void)snprintf(out, TEXT_TIME_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (int)d.year, d.month, d.day,
-		(int)(rest / HOUR_MS), (int)(rest / MINUTE_MS % 60), (int)(rest / SECOND_MS % 60),
-		(int)(rest % SECOND_MS));
+	/* The remainders tell the compiler how long each field can get. */
+	(void)snprintf(out, TEXT_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)d.year % 10000,
+		(unsigned)d.month % 100, (unsigned)d.day % 100, (unsigned)(rest / HOUR_MS) % 100,
+		(unsigned)(rest / MINUTE_MS % 60), (unsigned)(rest / SECOND_MS % 60),
+		(unsigned)(rest % SECOND_MS));
 }
 
 void text_put_time(struct buf *b, int64_t ms)
