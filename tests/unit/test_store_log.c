@@ -203,12 +203,44 @@ static void client_run(void *argument)
 	}
 }
 
-TEST(many_threads_share_a_sync)
+/* While nobody takes batches the writer can be ahead by the queue and one in hand; all that came later waits,
+ * and goes out together. */
+TEST(what_waits_shares_a_sync)
+{
+	enum { WAITING = 400 };
+	static struct store_entry entries[WAITING];
+	static struct store_record records[WAITING];
+	struct fixture f;
+	size_t batches = 0, seen = 0;
+	uint8_t body[100];
+	content_fill(body, sizeof body, 1);
+	fixture_init(&f);
+	REQUIRE(fixture_start(&f) == ST_OK);
+	for (size_t i = 0; i < WAITING; i++) {
+		records[i] = (struct store_record){ .kind = RECORD_BLOB,
+			.body = { span_make(body, sizeof body) } };
+		entries[i] = (struct store_entry){ .records = &records[i], .record_count = 1 };
+		REQUIRE(store_submit(f.store, &entries[i]) == ST_OK);
+	}
+	while (seen < WAITING) {
+		void *item = NULL;
+		REQUIRE(queue_take(f.synced, 20000, &item) == ST_OK);
+		struct store_batch *batch = item;
+		CHECK_EQ(batch->status, ST_OK);
+		batches++;
+		seen += batch->entry_count;
+		store_batch_free(batch);
+	}
+	CHECK(batches <= BATCH_RING + 2);
+	fixture_fini(&f);
+}
+
+TEST(many_threads_lose_nothing)
 {
 	static struct client clients[THREADS];
 	struct thread threads[THREADS];
 	struct fixture f;
-	size_t batches = 0, entries = 0;
+	size_t entries = 0;
 	fixture_init(&f);
 	REQUIRE(fixture_start(&f) == ST_OK);
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -221,7 +253,6 @@ TEST(many_threads_share_a_sync)
 		REQUIRE(queue_take(f.synced, 20000, &item) == ST_OK);
 		struct store_batch *batch = item;
 		CHECK_EQ(batch->status, ST_OK);
-		batches++;
 		entries += batch->entry_count;
 		for (struct store_entry *e = batch->entries, *next; e; e = next) {
 			next = e->next; /* after the word is given the entry is gone */
@@ -232,7 +263,6 @@ TEST(many_threads_share_a_sync)
 	for (unsigned i = 0; i < THREADS; i++) {
 		thread_join(&threads[i]);
 	}
-	CHECK(batches < entries / 2);
 	for (unsigned i = 0; i < THREADS * EACH; i++) {
 		CHECK(fixture_has(&f, i / EACH * 100000u + i % EACH, 700, clients[i / EACH].at[i % EACH]));
 	}
@@ -420,7 +450,8 @@ int main(void)
 		CHECK_TEST(an_entry_larger_than_a_segment_gets_one_of_its_own),
 		CHECK_TEST(what_no_segment_holds_is_refused_unread),
 		CHECK_TEST(the_inbox_is_bounded_and_closed),
-		CHECK_TEST(many_threads_share_a_sync),
+		CHECK_TEST(what_waits_shares_a_sync),
+		CHECK_TEST(many_threads_lose_nothing),
 		CHECK_TEST(a_batch_has_bounded_entries_and_bytes),
 		CHECK_TEST(segments_roll_by_size_and_by_age),
 		CHECK_TEST(state_begins_every_segment),
