@@ -24,7 +24,7 @@ def test_metrics_exist():
 
 
 def test_exit_codes_are_all_there():
-    table = re.search(r"enum \{ (EXIT_DONE.*?) \}", text("include/client.h"), re.S).group(1)
+    table = re.search(r"enum \{\s*(EXIT_DONE.*?)\}", text("include/client.h"), re.S).group(1)
     assert [row[0] for row in rows("docs/operations.md", "Code")] == re.findall(r"= (\d+)", table)
 
 
