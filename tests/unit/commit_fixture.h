@@ -213,8 +213,10 @@ static inline enum status put_sample(
 		if (w->fail_memory_at > 0)
 			fault_arm(FAULT_MEMORY, w->fail_memory_at, ENOMEM, false);
 		st = commit_image(w->commit, &up, answer);
-		w->has_failed = fault_has_fired();
-		fault_disarm();
+		if (w->fail_memory_at > 0) {
+			w->has_failed = fault_has_fired();
+			fault_disarm();
+		}
 		*out = up.image;
 	}
 	image_key_release(up.key);
