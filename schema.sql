@@ -11,8 +11,9 @@
 -- under each image's key in the segments; people appear as keyed pseudonyms.
 -- Wrapped keys are never here: a row holds their place.
 --
--- Counts (blob.uses, segment.rows, tally, daily) are kept by the triggers at the end, so
--- that no statement can change a row and forget its count; `darkroom verify` counts again.
+-- Counts (blob.uses, segment.rows, tally, daily): the applier, which alone adds rows, sums what a
+-- transaction adds and writes it once (src/catalog/catalog_counts.h); what changes or leaves is counted by
+-- the triggers at the end, so that no other statement can forget it.  `darkroom verify` counts again.
 --
 -- Analysts see the v1_ views and nothing else.
 
@@ -52,15 +53,15 @@ CREATE TABLE blob (
 	length      INTEGER NOT NULL,          -- of the ciphertext
 	uses        INTEGER NOT NULL DEFAULT 0 CHECK (uses >= 0)
 ) STRICT;
-CREATE INDEX blob_address ON blob (address, collection) WHERE address IS NOT NULL;
+CREATE INDEX blob_address ON blob (substr(address, 1, 6)) WHERE address IS NOT NULL;   -- narrow: random keys
 CREATE INDEX blob_unused ON blob (number) WHERE uses = 0;
 
 -- REBUILT.  One upload: what its submitter was promised and where its sealed part lies.
 -- Written by the applier with its IMAGE record; described and made ready (or failed) by the first RESULT;
--- dies when its epoch key is destroyed or it is erased.  Numbers are never used again: a worker may
--- still hold the number of an image that went.
+-- dies when its epoch key is destroyed or it is erased.  The applier counts the numbers: in one run none is
+-- used again, for a worker may still hold the number of an image that went.
 CREATE TABLE image (
-	number       INTEGER PRIMARY KEY AUTOINCREMENT,
+	number       INTEGER PRIMARY KEY,
 	id           BLOB NOT NULL UNIQUE CHECK (length(id) = 25),
 	collection   INTEGER NOT NULL,
 	state        TEXT NOT NULL CHECK (state IN ('received', 'ready', 'failed')),
@@ -178,32 +179,12 @@ CREATE TABLE daily (
 -- ---------------------------------------------------------------------------
 -- Counts.
 
-CREATE TRIGGER blob_added AFTER INSERT ON blob BEGIN
-	INSERT INTO segment (store, number, rows) VALUES (new.store, new.segment, 1)
-	    ON CONFLICT (store, number) DO UPDATE SET rows = rows + 1;
-	INSERT INTO tally (collection, blob_bytes) VALUES (new.collection, new.bytes)
-	    ON CONFLICT (collection) DO UPDATE SET blob_bytes = blob_bytes + excluded.blob_bytes;
-END;
-
 CREATE TRIGGER blob_removed AFTER DELETE ON blob BEGIN
 	UPDATE segment SET rows = rows - 1 WHERE store = old.store AND number = old.segment;
 	UPDATE tally SET blob_bytes = blob_bytes - old.bytes WHERE collection = old.collection;
 	INSERT INTO dead_body (store, segment, offset, length)
 	    VALUES (old.store, old.segment, old.offset, old.length)
 	    ON CONFLICT (store, segment, offset) DO NOTHING;
-END;
-
-CREATE TRIGGER image_added AFTER INSERT ON image BEGIN
-	UPDATE blob SET uses = uses + 1 WHERE number = new.blob;
-	INSERT INTO segment (store, number, rows) VALUES (1, new.segment, 1)
-	    ON CONFLICT (store, number) DO UPDATE SET rows = rows + 1;
-	INSERT INTO tally (collection, images, bytes) VALUES (new.collection, 1, new.bytes)
-	    ON CONFLICT (collection) DO UPDATE SET images = images + 1, bytes = bytes + excluded.bytes;
-	INSERT INTO daily (day, collection, format, images, bytes)
-	    SELECT new.received_at - new.received_at % 86400000, c.name, new.format, 1, new.bytes
-	      FROM collection AS c WHERE c.number = new.collection
-	    ON CONFLICT (day, collection, format)
-	    DO UPDATE SET images = images + 1, bytes = bytes + excluded.bytes;
 END;
 
 CREATE TRIGGER image_finished AFTER UPDATE OF state ON image BEGIN
@@ -225,18 +206,8 @@ CREATE TRIGGER image_removed AFTER DELETE ON image BEGIN
 	 WHERE collection = old.collection;
 END;
 
-CREATE TRIGGER rendition_added AFTER INSERT ON rendition BEGIN
-	UPDATE blob SET uses = uses + 1 WHERE number = new.blob;
-END;
-
 CREATE TRIGGER rendition_removed AFTER DELETE ON rendition BEGIN
 	UPDATE blob SET uses = uses - 1 WHERE number = old.blob;
-END;
-
-CREATE TRIGGER job_added AFTER INSERT ON job BEGIN
-	UPDATE tally SET jobs_queued = jobs_queued + (new.state <> 'dead'),
-	                 jobs_dead = jobs_dead + (new.state = 'dead')
-	 WHERE collection = new.collection;
 END;
 
 CREATE TRIGGER job_moved AFTER UPDATE OF state ON job WHEN (old.state = 'dead') <> (new.state = 'dead') BEGIN

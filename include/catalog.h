@@ -19,12 +19,12 @@
 struct catalog; /* opaque */
 struct clock;
 
-/* Applies all changes in order and the position, in one transaction; jobs are due at now_ms, which is wall
- * time, as in all calls about jobs: work is about this machine, not about promises.  A batch whose
- * sequence is not past the position applied is skipped.  Any failure (IO, NO_SPACE, FULL, CORRUPT):
+/* Applies the batches' changes in order and their positions, in one transaction.  Jobs are due at now_ms,
+ * which is wall time, as in all calls about jobs: work is about this machine, not about promises.  A batch
+ * whose sequence is not past the position applied is skipped.  Any failure (IO, NO_SPACE, FULL, CORRUPT):
  * nothing was applied. */
-enum status catalog_apply(struct catalog *c, int store, struct catalog_position end,
-	struct catalog_change *changes, int64_t now_ms) MUST_CHECK;
+enum status catalog_apply(struct catalog *c, const struct catalog_batch *batches, size_t count,
+	int64_t now_ms) MUST_CHECK;
 /* All zero before the first batch. */
 enum status catalog_applied(struct catalog *c, int store, struct catalog_position *out) MUST_CHECK;
 

@@ -107,4 +107,11 @@ struct catalog_change {
 	struct catalog_change *next;
 };
 
+/* One batch of a store's log: its end, and what its records do, in their order. */
+struct catalog_batch {
+	int store;
+	struct catalog_position end;
+	struct catalog_change *changes;
+};
+
 #endif

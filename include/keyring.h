@@ -32,9 +32,9 @@
 struct keyring; /* opaque */
 
 /* --- image ids: 25 bytes, 40 characters of base32 ---
- *   0 1 version 1 · 1 2 node · 3 4 collection number · 7 4 expiry epoch · 11 10 random · 21 4 MAC (all
- * big-endian,
- *   so that ids of one node and collection sort by expiry) */
+ *   0 1 version 1 · 1 2 node · 3 4 collection number · 7 4 expiry epoch · 11 2 ms within it ·
+ *   13 8 random · 21 4 MAC (all big-endian: ids of one node and collection sort by expiry, so that an index
+ *   grows at its end) */
 enum {
 	IMAGE_ID_BYTES = 25,
 	IMAGE_ID_TEXT = 40,
@@ -153,6 +153,8 @@ struct blob_key {
 struct blob_id {
 	uint8_t bytes[BLOB_ID_BYTES];
 };
+/* Random both; the id begins with 48 bits of wall time in ms, as a UUID of version 7 does, so that an index
+ * over ids grows at its end. */
 enum status keyring_new_blob(struct blob_key *key, struct blob_id *id) MUST_CHECK;
 
 uint64_t blob_sealed_len(uint64_t plain_len);

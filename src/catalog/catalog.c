@@ -8,6 +8,7 @@
 
 #include "catalog_functions.h"
 #include "catalog_private.h"
+#include "clock.h"
 #include "file.h"
 #include "log.h"
 #include "memory.h"
@@ -64,6 +65,33 @@ static enum status refresh_load(struct catalog *c)
 	return st;
 }
 
+/* Every address that is there; their images' times are not asked for. */
+static enum status load_contents(struct catalog *c)
+{
+	enum { S = SQL_ADDRESSES };
+	enum status st;
+	while ((st = database_step(c->writer, S)) == ST_OK) {
+		struct span address = database_bytes(c->writer, S, 0);
+		if (address.len == sizeof((struct catalog_blob *)NULL)->address)
+			contents_add(c->contents, address.data, clock_now_ms(c->clock));
+	}
+	database_reset(c->writer, S);
+	return st == ST_NOT_FOUND ? ST_OK : st;
+}
+
+static enum status load(struct catalog *c)
+{
+	enum status st = database_step(c->writer, SQL_LAST_NUMBER);
+	if (st == ST_OK)
+		c->next_number = database_i64(c->writer, SQL_LAST_NUMBER, 0) + 1;
+	database_reset(c->writer, SQL_LAST_NUMBER);
+	if (st == ST_OK)
+		st = refresh_load(c);
+	if (st == ST_OK)
+		st = contents_new((uint64_t)catalog_load(c).images, &c->contents);
+	return st == ST_OK ? load_contents(c) : st;
+}
+
 static enum status open_parts(struct catalog *c, const struct catalog_options *options)
 {
 	size_t size = strlen(options->path) + 1;
@@ -78,7 +106,7 @@ static enum status open_parts(struct catalog *c, const struct catalog_options *o
 	enum status st = catalog_connect(c, DATABASE_WRITER, &c->writer);
 	if (st == ST_OK)
 		st = check(c->writer);
-	return st == ST_OK ? refresh_load(c) : st;
+	return st == ST_OK ? load(c) : st;
 }
 
 enum status catalog_open(const struct catalog_options *options, struct catalog **out)
@@ -103,6 +131,7 @@ void catalog_close(struct catalog *c)
 		return;
 	catalog_readers_close(c);
 	database_close(c->writer);
+	contents_free(c->contents);
 	signal_fini(&c->returned);
 	lock_fini(&c->readers);
 	lock_fini(&c->write);

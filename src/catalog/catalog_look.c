@@ -44,6 +44,8 @@ enum status catalog_find_content(struct catalog *c, uint32_t collection, const u
 	int64_t now_ms, struct catalog_image *out)
 {
 	struct database *db = NULL;
+	if (!contents_may_have(c->contents, address))
+		return ST_NOT_FOUND;
 	enum status st = catalog_reader_acquire(c, true, &db);
 	if (st != ST_OK)
 		return st;

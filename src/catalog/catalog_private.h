@@ -4,7 +4,9 @@
  *   I1  The writer has no open transaction and no unfinished statement.
  *   I2  At most readers_max readers exist; each is either in `idle` or with one caller.
  *   I3  images and jobs are what the last transaction left in tally.
- *   I4  A reader in `idle` has no unfinished statement, so that no read transaction outlives a call: a
+ *   I4  next_number is larger than every image's number, also than those that left in this run: a worker
+ *       may still hold one.
+ *   I5  A reader in `idle` has no unfinished statement, so that no read transaction outlives a call: a
  *       forgotten one would hold back every checkpoint.
  */
 #ifndef DARKROOM_CATALOG_PRIVATE_H
@@ -14,6 +16,7 @@
 
 #include <stdatomic.h>
 
+#include "catalog_contents.h"
 #include "database.h"
 #include "lock.h"
 
@@ -29,9 +32,11 @@ struct catalog {
 	struct clock *clock;
 	uint32_t readers_max;
 	_Atomic int64_t images, jobs;
+	struct contents *contents; /* of every blob with an address */
 
 	struct lock write;       /* "catalog.write" */
-	struct database *writer; /* guarded by write */
+	struct database *writer; /* guarded by write, as is the next */
+	int64_t next_number;
 
 	struct lock readers; /* "catalog.readers" */
 	struct signal returned;

@@ -159,41 +159,77 @@ static void tell(struct commit *c, const struct catalog_change *changes)
 	signal_wake_all(&c->processed);
 }
 
+/* Batches that wait are applied together: one transaction costs about as much as the rows of a batch. */
+struct group {
+	struct store_batch *batches[BATCH_RING];
+	struct catalog_batch changes[BATCH_RING];
+	size_t count;   /* of batches */
+	size_t applied; /* of changes: a batch that could not be written has none */
+};
+
 /* A synced batch is never answered with an error: if the catalog cannot take it for good, the process
  * ends. */
-static void apply_synced(struct commit *c, struct store_batch *batch, int store)
+static void apply_synced(struct commit *c, struct group *g)
 {
 	int64_t began = clock_monotonic_ms();
-	struct catalog_change *changes = prepare(c, batch);
 	enum status st;
 	do
-		st = catalog_apply(
-			c->catalog, store, catalog_position_of(batch->end), changes, clock_wall_ms());
+		st = catalog_apply(c->catalog, g->changes, g->applied, clock_wall_ms());
 	while (st != ST_OK && wait_for_room(c, st));
 	if (st != ST_OK)
 		must_end("commit.apply.failed");
 	if (atomic_exchange(&c->lack, ST_OK) != ST_OK)
 		log_event(LOG_WARN, "commit.apply.resumed");
+	metrics_observe_ms(METRIC_APPLY_TIME, clock_monotonic_ms() - began);
+	for (size_t i = 0; i < g->applied; i++)
+		tell(c, g->changes[i].changes);
+}
+
+static void add_batch(struct commit *c, struct group *g, struct store_batch *batch)
+{
+	g->batches[g->count++] = batch;
+	if (batch->status != ST_OK)
+		return;
 	metrics_add(METRIC_BATCHES, 1);
 	metrics_observe_ms(METRIC_BATCH_TIME, batch->written_ms);
-	metrics_observe_ms(METRIC_APPLY_TIME, clock_monotonic_ms() - began);
-	tell(c, changes);
+	g->changes[g->applied++] = (struct catalog_batch){
+		.store = batch->store == c->stores[0] ? CATALOG_ORIGINALS : CATALOG_PROCESSED,
+		.end = catalog_position_of(batch->end),
+		.changes = prepare(c, batch),
+	};
+}
+
+/* Waits for one batch, and takes those that stand behind it. */
+static bool take_group(struct commit *c, struct group *g)
+{
+	void *item;
+	g->count = g->applied = 0;
+	if (queue_take(c->synced, -1, &item) != ST_OK)
+		return false;
+	do
+		add_batch(c, g, item);
+	while (g->count < BATCH_RING && queue_take(c->synced, 0, &item) == ST_OK);
+	return true;
+}
+
+static void answer_batch(struct store_batch *batch)
+{
+	struct store_entry *next;
+	for (struct store_entry *e = batch->entries; e; e = next) {
+		next = e->next;
+		answer(e->owner, batch->status);
+	}
+	store_batch_free(batch);
 }
 
 void commit_apply(void *commit)
 {
 	struct commit *c = commit;
-	void *item;
-	while (queue_take(c->synced, -1, &item) == ST_OK) {
-		struct store_batch *batch = item;
-		int store = batch->store == c->stores[0] ? CATALOG_ORIGINALS : CATALOG_PROCESSED;
-		if (batch->status == ST_OK)
-			apply_synced(c, batch, store);
-		struct store_entry *next;
-		for (struct store_entry *e = batch->entries; e; e = next) {
-			next = e->next;
-			answer(e->owner, batch->status);
-		}
-		store_batch_free(batch);
+	struct group group;
+	while (take_group(c, &group)) {
+		if (group.applied > 0)
+			apply_synced(c, &group);
+		for (size_t i = 0; i < group.count; i++)
+			answer_batch(group.batches[i]);
 	}
 }

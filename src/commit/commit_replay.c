@@ -201,8 +201,9 @@ static enum status replay_batch(struct replay *r, const struct scan_batch *batch
 		}
 	}
 	if (st == ST_OK)
-		st = catalog_apply(
-			r->c->catalog, r->store, catalog_position_of(batch->end), first, clock_wall_ms());
+		st = catalog_apply(r->c->catalog,
+			&(struct catalog_batch){ r->store, catalog_position_of(batch->end), first }, 1,
+			clock_wall_ms());
 	if (st == ST_OK) {
 		count(r);
 		r->report->batches++;

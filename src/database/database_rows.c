@@ -169,10 +169,6 @@ enum status database_end(struct database *db, enum status st)
 
 bool database_is_busy(struct database *db)
 {
-	if (sqlite3_get_autocommit(db->handle) == 0)
-		return true;
-	for (sqlite3_stmt *s = sqlite3_next_stmt(db->handle, NULL); s; s = sqlite3_next_stmt(db->handle, s))
-		if (sqlite3_stmt_busy(s))
-			return true;
-	return false;
+	return sqlite3_get_autocommit(db->handle) == 0 ||
+	       sqlite3_txn_state(db->handle, NULL) != SQLITE_TXN_NONE;
 }

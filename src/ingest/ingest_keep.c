@@ -162,24 +162,23 @@ static enum status commit_once(struct keep *k, struct ingest_receipt *out, const
 	return st == ST_OK ? ingest_repeat(k->up, &first, out, why) : ST_BUSY;
 }
 
-/* Links without a claim; stores new bytes under one, so that equal bytes in flight wait for the first. */
+/* Looks and stores new bytes under a claim, so that equal bytes in flight wait for the first; a link needs
+ * its pin only. */
 static enum status keep_once(struct keep *k, struct ingest_receipt *out, const char **why)
 {
 	struct claims *contents = &k->up->in->contents;
 	struct claim_key key;
-	enum status st = find_link(k);
-	if (st == ST_OK)
-		return commit_once(k, out, why);
-	if (st != ST_NOT_FOUND)
-		return st;
 	make_content_key(k->up, &key);
-	st = claims_acquire(contents, &key, 0);
+	enum status st = claims_acquire(contents, &key, 0);
 	if (st == ST_BUSY)
 		return claims_wait(contents, &key, CONTENT_WAIT_MS) == ST_OK ? ST_BUSY : ST_FULL;
 	if (st != ST_OK)
 		return st;
-	/* Between the look and the claim another may have stored them and let go. */
 	st = find_link(k);
+	if (st == ST_OK) {
+		claims_release(contents, &key);
+		return commit_once(k, out, why);
+	}
 	if (st == ST_NOT_FOUND)
 		st = make_content(k);
 	if (st == ST_OK)

@@ -4,12 +4,13 @@
 #include "keyring.h"
 
 #include "aead.h"
+#include "clock.h"
 #include "memory.h"
 #include "must.h"
 #include "num.h"
 #include "random.h"
 
-enum { CHUNK_AAD = BLOB_ID_BYTES + 16 };
+enum { CHUNK_AAD = BLOB_ID_BYTES + 16, BLOB_ID_TIME = 6 };
 static_assert((int)CHUNK_TAG == (int)AEAD_TAG, "as keyring.h says");
 
 /* What a record's 32-bit length can hold with room (limits.h). */
@@ -28,6 +29,9 @@ enum status keyring_new_blob(struct blob_key *key, struct blob_id *id)
 		st = random_bytes(id->bytes, sizeof id->bytes);
 	if (st != ST_OK)
 		memory_wipe(key, sizeof *key);
+	uint64_t ms = (uint64_t)clock_wall_ms();
+	for (size_t i = 0; i < BLOB_ID_TIME; i++)
+		id->bytes[i] = (uint8_t)(ms >> 8 * (BLOB_ID_TIME - 1 - i));
 	return st;
 }
 

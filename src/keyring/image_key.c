@@ -25,8 +25,10 @@ static struct digest mac_of(const struct keyring *kr, const struct image_id *id)
 }
 
 static enum status make_id(
-	const struct keyring *kr, uint32_t collection, uint32_t epoch, struct image_id *out)
+	const struct keyring *kr, uint32_t collection, int64_t expires_ms, struct image_id *out)
 {
+	uint32_t epoch = keyring_epoch_of(expires_ms);
+	int64_t begin = keyring_epoch_due_ms(epoch) - EPOCH_MS;
 	out->bytes[0] = ID_VERSION;
 	put_big(out->bytes + ID_AT_NODE, kr->node, 2);
 	put_big(out->bytes + ID_AT_COLLECTION, collection, 4);
@@ -34,6 +36,7 @@ static enum status make_id(
 	enum status st = random_bytes(out->bytes + ID_AT_RANDOM, ID_AT_MAC - ID_AT_RANDOM);
 	if (st != ST_OK)
 		return st;
+	put_big(out->bytes + ID_AT_RANDOM, (uint32_t)(expires_ms - begin), 2);
 	struct digest mac = mac_of(kr, out);
 	memcpy(out->bytes + ID_AT_MAC, mac.bytes, ID_MAC_BYTES);
 	return ST_OK;
@@ -183,7 +186,7 @@ enum status keyring_new_image(struct keyring *kr, uint32_t collection, int64_t e
 	struct image_key *key = NULL;
 	if (expires_ms <= 0 || expires_ms > (int64_t)UINT32_MAX * EPOCH_MS)
 		return ST_INVALID;
-	enum status st = make_id(kr, collection, keyring_epoch_of(expires_ms), id);
+	enum status st = make_id(kr, collection, expires_ms, id);
 	if (st != ST_OK)
 		return st;
 	lock_acquire(&kr->slots_lock);

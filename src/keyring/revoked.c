@@ -26,10 +26,11 @@ static struct revoked_entry entry_of(const struct image_id *id)
 	return e;
 }
 
-/* The random part is a hash already; the table stays at most three quarters full, so the walk ends. */
+/* What stands behind the two bytes of time is random, thus a hash already; the table stays at most three
+ * quarters full, so the walk ends. */
 static struct revoked_entry *find(const struct revoked *r, const struct revoked_entry *e)
 {
-	size_t at = num_get_u64(e->random) & (r->capacity - 1);
+	size_t at = num_get_u64(e->random + 2) & (r->capacity - 1);
 	for (;; at = (at + 1) & (r->capacity - 1)) {
 		struct revoked_entry *here = &r->entries[at];
 		if (here->epoch == 0)

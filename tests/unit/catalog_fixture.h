@@ -113,6 +113,9 @@ static inline struct catalog_image fixture_image(uint32_t n, uint32_t collection
 		.record_at = { .segment = 1 + n / 1000, .offset = n % 1000 * 8192 + 4096, .length = 512 } };
 	memcpy(image.id, &n, sizeof n);
 	memcpy(image.blob_id, &n, sizeof n);
+	image.has_address = true;
+	memcpy(image.address, &n, sizeof n);
+	image.address[31] = 0xaa;
 	image.epoch = (uint32_t)((image.expires_at + EPOCH_MS - 1) / EPOCH_MS);
 	return image;
 }
@@ -160,7 +163,7 @@ static inline enum status fixture_apply(struct fixture *f, int store, struct cat
 	struct catalog_position end = {
 		.segment = store == 1 ? 1 : 7, .offset = 8192, .sequence = ++f->sequences[store]
 	};
-	return catalog_apply(f->catalog, store, end, changes, NOW);
+	return catalog_apply(f->catalog, &(struct catalog_batch){ store, end, changes }, 1, NOW);
 }
 
 static inline enum status fixture_add(

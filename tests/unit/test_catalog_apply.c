@@ -54,10 +54,11 @@ TEST(a_batch_applied_twice_changes_nothing)
 	struct catalog_image image = fixture_image(3, 1);
 	struct catalog_change change = { .kind = CATALOG_ADD_IMAGE, .image = &image };
 	struct catalog_position end = { .segment = 1, .offset = 1, .sequence = f.sequences[1] };
-	CHECK_EQ(catalog_apply(f.catalog, CATALOG_ORIGINALS, end, &change, NOW), ST_OK);
+	struct catalog_batch batch = { CATALOG_ORIGINALS, end, &change };
+	CHECK_EQ(catalog_apply(f.catalog, &batch, 1, NOW), ST_OK);
 	CHECK(change.is_void);
-	end.sequence = 1;
-	CHECK_EQ(catalog_apply(f.catalog, CATALOG_ORIGINALS, end, &change, NOW), ST_OK);
+	batch.end.sequence = 1;
+	CHECK_EQ(catalog_apply(f.catalog, &batch, 1, NOW), ST_OK);
 	CHECK(change.is_void);
 
 	char *after = fixture_dump(&f);
@@ -92,6 +93,49 @@ TEST(records_seen_before_are_void_one_by_one)
 	memory_free(before);
 	memory_free(after);
 	fixture_fini(&f);
+}
+
+/* As the applier does when it is behind: both stores' batches at once, each with its own position. */
+TEST(batches_applied_together_come_to_the_same_as_one_by_one)
+{
+	struct fixture f, one_by_one;
+	struct catalog_position at;
+	struct catalog_blob blobs[3];
+	struct catalog_image images[2] = { fixture_image(1, 1), fixture_image(2, 2) };
+	struct catalog_result result = fixture_result(1);
+	for (uint32_t n = 0; n < 2; n++)
+		blobs[n] = fixture_blob(n + 1, n + 1);
+	blobs[2] = fixture_result_blob(1);
+	struct catalog_change changes[] = {
+		{ .kind = CATALOG_ADD_BLOB, .blob = &blobs[0], .next = &changes[1] },
+		{ .kind = CATALOG_ADD_IMAGE, .image = &images[0] },
+		{ .kind = CATALOG_ADD_BLOB, .blob = &blobs[2], .next = &changes[3] },
+		{ .kind = CATALOG_ADD_RESULT, .result = &result },
+		{ .kind = CATALOG_ADD_BLOB, .blob = &blobs[1], .next = &changes[5] },
+		{ .kind = CATALOG_ADD_IMAGE, .image = &images[1] },
+	};
+	struct catalog_batch batches[] = {
+		{ CATALOG_ORIGINALS, { 1, 4096, 1 }, &changes[0] },
+		{ CATALOG_PROCESSED, { 7, 4096, 1 }, &changes[2] },
+		{ CATALOG_ORIGINALS, { 1, 8192, 2 }, &changes[4] },
+	};
+	fixture_init(&f);
+	fixture_init(&one_by_one);
+	CHECK_EQ(catalog_apply(f.catalog, batches, 3, NOW), ST_OK);
+	CHECK(!changes[1].is_void && !changes[3].is_void && !changes[5].is_void);
+	for (size_t i = 0; i < 3; i++)
+		CHECK_EQ(catalog_apply(one_by_one.catalog, &batches[i], 1, NOW), ST_OK);
+	char *together = fixture_dump(&f), *apart = fixture_dump(&one_by_one), why[256];
+	CHECK_STR(together, apart);
+	CHECK_EQ(catalog_verify(f.catalog, why), ST_OK);
+	CHECK_EQ(catalog_applied(f.catalog, CATALOG_ORIGINALS, &at), ST_OK);
+	CHECK_EQ(at.sequence, 2);
+	CHECK_EQ(catalog_applied(f.catalog, CATALOG_PROCESSED, &at), ST_OK);
+	CHECK_EQ(at.sequence, 1);
+	memory_free(together);
+	memory_free(apart);
+	fixture_fini(&f);
+	fixture_fini(&one_by_one);
 }
 
 TEST(nothing_is_applied_before_the_first_batch)
@@ -320,6 +364,7 @@ int main(void)
 		CHECK_TEST(an_image_is_found_as_it_was_applied),
 		CHECK_TEST(a_batch_applied_twice_changes_nothing),
 		CHECK_TEST(records_seen_before_are_void_one_by_one),
+		CHECK_TEST(batches_applied_together_come_to_the_same_as_one_by_one),
 		CHECK_TEST(nothing_is_applied_before_the_first_batch),
 		CHECK_TEST(the_first_image_of_an_idempotency_key_wins_while_it_lives),
 		CHECK_TEST(an_image_without_its_blob_or_against_the_schema_is_void),

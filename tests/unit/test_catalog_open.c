@@ -255,7 +255,7 @@ static bool is_cold(const char *name)
 {
 	return strncmp(name, "DUMP_", 5) == 0 || strncmp(name, "WRONG_", 6) == 0 ||
 	       strncmp(name, "MISSING_", 8) == 0 || strncmp(name, "LOST_", 5) == 0 ||
-	       strcmp(name, "RELEASE_JOBS") == 0; /* once, at start */
+	       strcmp(name, "RELEASE_JOBS") == 0 || strcmp(name, "ADDRESSES") == 0; /* once, at start */
 }
 
 static void check_plan(sqlite3 *db, const char *name, const char *text)

@@ -307,7 +307,8 @@ TEST(verify_sees_a_missing_row)
 	CHECK_EQ(catalog_applied(w.catalog, CATALOG_ORIGINALS, &applied), ST_OK);
 	applied.sequence++;
 	change.erased_id = image.id;
-	CHECK_EQ(catalog_apply(w.catalog, CATALOG_ORIGINALS, applied, &change, NOW), ST_OK);
+	struct catalog_batch batch = { CATALOG_ORIGINALS, applied, &change };
+	CHECK_EQ(catalog_apply(w.catalog, &batch, 1, NOW), ST_OK);
 	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, &found), ST_INVALID);
 	CHECK_EQ(found.lost, 1);
 	CHECK_EQ(found.dangling + found.damaged, 0);
