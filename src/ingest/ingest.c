@@ -10,9 +10,6 @@
 #include "num.h"
 #include "text.h"
 
-/* Grows from here when the length is not known. */
-#define BODY_FIRST KIB(256)
-
 enum status ingest_new(const struct ingest_options *options, struct ingest **out)
 {
 	struct ingest *in = memory_alloc(sizeof *in);
@@ -84,48 +81,19 @@ static enum status admit(struct ingest *in, uint64_t bytes, const char **why)
 
 /* --- the body --- */
 
-/* The body and its sealed form are charged together, so that an upload that was let in can be sealed. */
-static uint64_t charge_of(size_t capacity)
-{
-	return capacity + blob_sealed_len(capacity);
-}
-
-static enum status grow(struct ingest_upload *up, size_t capacity)
-{
-	struct budget *budget = up->in->options.budget;
-	uint64_t charge = charge_of(capacity);
-	enum status st = budget_acquire(budget, charge - up->charged);
-	if (st != ST_OK)
-		return st;
-	uint8_t *body = memory_resize(up->body, capacity);
-	if (!body) {
-		budget_release(budget, charge - up->charged);
-		return ST_FULL;
-	}
-	up->charged = charge;
-	up->body = body;
-	up->capacity = capacity;
-	return ST_OK;
-}
-
 enum status ingest_body(struct ingest_upload *up, struct span bytes, const char **why)
 {
 	size_t need;
 	uint64_t max = up->in->options.image_bytes_max;
-	if (!num_add(up->len, bytes.len, &need) || need > max)
+	if (!num_add(up->body.len, bytes.len, &need) || need > max)
 		return ingest_refuse(ST_TOO_BIG, "the image is larger than this server takes", why);
 	if (up->length_wanted > 0 && need > up->length_wanted)
 		return ingest_refuse(ST_INVALID, "the body is longer than its length", why);
-	if (need > up->capacity) {
-		uint64_t doubled = num_max(num_max(need, 2 * (uint64_t)up->capacity), BODY_FIRST);
-		enum status st = grow(up, (size_t)num_max(need, num_min(doubled, max)));
-		if (st != ST_OK)
-			return ingest_refuse(st, "too many uploads at once", why);
-	}
 	if (bytes.len == 0)
 		return ST_OK;
-	memcpy(up->body + up->len, bytes.data, bytes.len);
-	up->len = need;
+	enum status st = body_append(&up->body, bytes, max);
+	if (st != ST_OK)
+		return ingest_refuse(st, "too many uploads at once", why);
 	digest_update(up->addressing, bytes);
 	if (up->hashing)
 		digest_update(up->hashing, bytes);
@@ -188,7 +156,7 @@ static enum status reserve_length(struct ingest_upload *up, uint64_t length, con
 	up->length_wanted = length;
 	if (length > up->in->options.image_bytes_max)
 		return ingest_refuse(ST_TOO_BIG, "the image is larger than this server takes", why);
-	if (length == 0 || grow(up, (size_t)length) == ST_OK)
+	if (length == 0 || body_reserve(&up->body, (size_t)length) == ST_OK)
 		return ST_OK;
 	return ingest_refuse(ST_FULL, "too many uploads at once", why);
 }
@@ -223,6 +191,7 @@ enum status ingest_begin(
 	if (!up)
 		return ingest_refuse(ST_FULL, "there is no memory for the upload", why);
 	up->in = in;
+	up->body.budget = in->options.budget;
 	st = begin(up, request, why);
 	if (st == ST_OK)
 		*out = up;
@@ -239,8 +208,7 @@ void ingest_end(struct ingest_upload *up)
 		claims_release(&up->in->idempotency, &up->idempotency);
 	digest_abandon(up->addressing);
 	digest_abandon(up->hashing);
-	memory_free(up->body);
-	budget_release(up->in->options.budget, up->charged);
+	body_free(&up->body);
 	access_collection_wipe(&up->collection);
 	memory_wipe(up, sizeof *up);
 	memory_free(up);
@@ -274,7 +242,7 @@ enum status ingest_repeat(struct ingest_upload *up, const struct catalog_image *
 
 static enum status probe(struct ingest_upload *up, struct image_probe *out, const char **why)
 {
-	enum status st = imaging_probe(span_make(up->body, up->len), out);
+	enum status st = imaging_probe(body_span(&up->body), out);
 	switch (st) {
 	case ST_OK: break;
 	case ST_UNSUPPORTED: return ingest_refuse(st, "the bytes are in none of the formats taken here", why);
@@ -290,7 +258,7 @@ static enum status probe(struct ingest_upload *up, struct image_probe *out, cons
 enum status ingest_accept(struct ingest_upload *up, struct ingest_receipt *out, const char **why)
 {
 	struct image_probe head;
-	if (up->length_wanted > 0 && up->len != up->length_wanted)
+	if (up->length_wanted > 0 && up->body.len != up->length_wanted)
 		return ingest_refuse(ST_INVALID, "the body is shorter than its length", why);
 	enum status st = finish_digests(up, why);
 	if (st != ST_OK)
@@ -303,7 +271,7 @@ enum status ingest_accept(struct ingest_upload *up, struct ingest_receipt *out, 
 	if (st != ST_OK)
 		return st;
 	metrics_add(METRIC_UPLOADS, !out->is_repeat);
-	metrics_add(METRIC_UPLOAD_BYTES, out->is_repeat ? 0 : up->len);
+	metrics_add(METRIC_UPLOAD_BYTES, out->is_repeat ? 0 : up->body.len);
 	metrics_add(METRIC_UPLOADS_DUPLICATE, out->is_duplicate);
 	return ST_OK;
 }

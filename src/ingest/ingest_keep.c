@@ -14,7 +14,6 @@ enum { KEEP_TRIES = 5 };
 struct keep {
 	struct ingest_upload *up;
 	struct commit_upload draft;
-	uint8_t *sealed;
 	bool is_pinned;
 	bool is_link;
 };
@@ -32,7 +31,7 @@ static enum status describe(struct keep *k, const struct image_probe *probe)
 	image->collection = up->collection.row.number;
 	image->width = probe->width;
 	image->height = probe->height;
-	image->bytes = up->len;
+	image->bytes = up->body.len;
 	image->received_at = clock_now_ms(up->in->options.clock);
 	image->expires_at = image->received_at + up->collection.row.retention_ms;
 	image->epoch = keyring_epoch_of(image->expires_at);
@@ -91,35 +90,19 @@ static enum status find_link(struct keep *k)
 
 /* --- a new content --- */
 
-static enum status seal_body(struct keep *k, const struct blob_key *key, const struct blob_id *id)
-{
-	struct blob_cipher *cipher = NULL;
-	struct span body = span_make(k->up->body, k->up->len);
-	uint64_t chunks = blob_chunk_count(body.len), sealed_len = blob_sealed_len(body.len);
-	if (!k->sealed)
-		k->sealed = memory_resize(NULL, (size_t)sealed_len);
-	if (!k->sealed)
-		return ST_FULL;
-	enum status st = blob_cipher_new(key, id, body.len, &cipher);
-	uint8_t *to = k->sealed;
-	for (uint64_t i = 0; st == ST_OK && i < chunks; i++) {
-		struct span part = span_slice(body, i * SEAL_CHUNK, SEAL_CHUNK);
-		st = blob_cipher_seal(cipher, i, part, to);
-		to += part.len + CHUNK_TAG;
-	}
-	blob_cipher_free(cipher);
-	k->draft.blob_sealed = span_make(k->sealed, (size_t)sealed_len);
-	return st;
-}
-
+/* Another attempt takes a new key and id: the log may hold the first one's BLOB, whose fate is its own. */
 static enum status make_content(struct keep *k)
 {
-	struct blob_id id;
-	enum status st = keyring_new_blob(&k->draft.blob_key, &id);
+	struct body *body = &k->up->body;
+	enum status st = body->is_sealed ? body_unseal(body) : ST_OK;
 	if (st == ST_OK)
-		st = seal_body(k, &k->draft.blob_key, &id);
-	memcpy(k->draft.image.blob_id, id.bytes, BLOB_ID_BYTES);
-	return st;
+		st = body_seal(body);
+	if (st != ST_OK)
+		return st;
+	k->draft.blob_key = body->key;
+	k->draft.blob_sealed = body_span(body);
+	memcpy(k->draft.image.blob_id, body->id.bytes, BLOB_ID_BYTES);
+	return ST_OK;
 }
 
 /* --- the commit --- */
@@ -218,7 +201,6 @@ enum status ingest_keep(struct ingest_upload *up, const struct image_probe *prob
 			st = keep_once(&k, out, why);
 		keep_fini(&k);
 	}
-	memory_free(k.sealed);
 	if (st == ST_OK || st == ST_MISMATCH)
 		return st;
 	return ingest_refuse(st, sentence_of(st), why);

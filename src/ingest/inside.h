@@ -2,6 +2,7 @@
 #ifndef DARKROOM_INGEST_INSIDE_H
 #define DARKROOM_INGEST_INSIDE_H
 
+#include "body.h"
 #include "claims.h"
 #include "imaging.h"
 #include "ingest.h"
@@ -32,9 +33,7 @@ struct ingest_upload {
 	struct catalog_image first;   /* this key's, while has_first */
 	uint8_t uploader[16], sha256[32];
 	uint64_t length_wanted; /* 0: not known */
-	uint8_t *body;
-	size_t len, capacity;
-	uint64_t charged; /* to the budget */
+	struct body body;
 	struct digest_stream *addressing, *hashing;
 	uint8_t address[32]; /* after ingest_accept() finished the digest */
 };
