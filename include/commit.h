@@ -92,13 +92,13 @@ struct commit_result_in {
  * JSON.  FULL, NO_SPACE, STOPPED, IO: nothing was kept. */
 enum status commit_result(struct commit *c, const struct commit_result_in *in) MUST_CHECK;
 
-/* Early erase: the key's handles are revoked, the ERASE record is durable, the wrapped key in the segment
- * is zero, synced and read back, and the row is gone.  NOT_FOUND: no such row (any more).
+/* Early erase: the ERASE record is durable, the wrapped key in the segment is zero, synced and read back, the
+ * row is gone, and the key's handles are revoked, in this order: nobody is told that the image is gone while
+ * a crash could bring it back.  NOT_FOUND: no such row (any more).
  *
  * The applier overwrites the key before it applies the ERASE's batch.  So an ERASE below the applied
  * position is carried out, whatever crashed when, and replay, which does the same, needs no list of
- * unfinished ones.  FULL, NO_SPACE, STOPPED: not erased, but closed to this process's readers; to be tried
- * again. */
+ * unfinished ones.  FULL, NO_SPACE, STOPPED: not erased; to be tried again. */
 enum status commit_erase(struct commit *c, const uint8_t id[CATALOG_ID]) MUST_CHECK;
 
 /* --- pins --- */

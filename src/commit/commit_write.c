@@ -154,29 +154,29 @@ out:
 	return st;
 }
 
-/* Readers are cut before anything is written: whatever happens then, this process opens the image no more. */
+/* Readers are cut once the ERASE is durable and applied, and before the caller hears of it.  Earlier would
+ * tell them that the image is gone, and a crash could still bring it back. */
 enum status commit_erase(struct commit *c, const uint8_t id[CATALOG_ID])
 {
 	uint8_t body[RECORD_ERASE_BODY];
 	struct image_id revoked;
 	struct catalog_image image;
-	/* An erase that cannot be carried out now must not hide what the next start would show again. */
-	enum status st = atomic_load(&c->lack);
-	if (st == ST_OK)
-		st = catalog_find_image(c->catalog, id, &image);
+	enum status st = catalog_find_image(c->catalog, id, &image);
 	if (st != ST_OK)
 		return st;
 	struct pending *p = pending_new();
 	if (!p)
 		return ST_FULL;
-	memcpy(revoked.bytes, id, sizeof revoked.bytes);
-	keyring_revoke(c->keyring, &revoked);
 	memcpy(p->erase.id, id, sizeof p->erase.id);
 	p->erase.target = place_of(image.record_at);
 	record_put_erase(&p->erase, body);
 	size_t i = pending_add(p, RECORD_ERASE, CATALOG_ERASE_IMAGE);
 	p->records[i].body[0] = span_make(body, sizeof body);
 	st = commit_submit(c, CATALOG_ORIGINALS, p);
+	if (st == ST_OK) {
+		memcpy(revoked.bytes, id, sizeof revoked.bytes);
+		keyring_revoke(c->keyring, &revoked);
+	}
 	if (st == ST_OK && p->changes[i].is_void)
 		st = ST_NOT_FOUND;
 	pending_free(p);
