@@ -3,6 +3,7 @@
 
 #include "database_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -86,7 +87,11 @@ static enum status open_handle(struct database *db, const char *path, enum datab
 	/* A reader too needs to write the -shm file; query_only keeps its statements from writing. */
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
 	int rc = sqlite3_open_v2(path, &db->handle, flags, NULL);
-	if (rc != SQLITE_OK && kind == DATABASE_READER && (rc & 0xff) == SQLITE_CANTOPEN)
+	/* Only a file that is not there: without a free descriptor it is there all the same, and clients are
+	 * told "destroyed" for "not found". */
+	bool is_missing = (rc & 0xff) == SQLITE_CANTOPEN && db->handle &&
+		sqlite3_system_errno(db->handle) == ENOENT;
+	if (kind == DATABASE_READER && is_missing)
 		return ST_NOT_FOUND;
 	return database_status(db, rc, "open");
 }

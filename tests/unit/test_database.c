@@ -5,6 +5,7 @@
 #include "must.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const char schema_text[] =
@@ -156,6 +157,26 @@ TEST(a_reader_cannot_write)
 	fini(&f);
 }
 
+/* "Not found" is told to clients as "destroyed": it may only be said of a file that is not there. */
+TEST(a_reader_without_a_descriptor_does_not_say_that_nothing_is_there)
+{
+	struct fixture f;
+	struct database *reader = NULL;
+	struct rlimit before, none;
+	init(&f, DATABASE_WRITER);
+	int next = dup(STDERR_FILENO);
+	CHECK(next >= 0 && close(next) == 0);
+	must(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	none = before;
+	none.rlim_cur = (rlim_t)next;
+	must(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	CHECK_EQ(database_open(f.path, DATABASE_READER, &reader), ST_FULL);
+	must(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	CHECK_EQ(database_open(f.path, DATABASE_READER, &reader), ST_OK);
+	database_close(reader);
+	fini(&f);
+}
+
 TEST(a_deadline_ends_a_statement)
 {
 	struct fixture f;
@@ -257,6 +278,7 @@ int main(void)
 		CHECK_TEST(a_transaction_is_all_or_nothing),
 		CHECK_TEST(a_constraint_is_invalid),
 		CHECK_TEST(a_reader_cannot_write),
+		CHECK_TEST(a_reader_without_a_descriptor_does_not_say_that_nothing_is_there),
 		CHECK_TEST(a_deadline_ends_a_statement),
 		CHECK_TEST(connections_are_hardened),
 		CHECK_TEST(an_older_file_is_brought_up_step_by_step),
