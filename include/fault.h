@@ -20,6 +20,7 @@ enum fault {
 	FAULT_UNLINK,
 	FAULT_MEMORY,
 	FAULT_RANDOM,
+	FAULT_SHORT_WRITE, /* not an error: the call writes about half of what it was given */
 	FAULT_COUNT
 };
 

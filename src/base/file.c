@@ -128,14 +128,28 @@ enum status file_read_at(int fd, void *out, size_t len, uint64_t offset)
 	return ST_OK;
 }
 
+/* How much of what is left the next call is given: all, unless a test wants a short write.  Whole blocks
+ * stay whole blocks, as direct I/O demands of a disk too. */
+static size_t part_of(size_t left)
+{
+	enum { BLOCK = 4096 };
+	if (!fault_hit(FAULT_SHORT_WRITE)) {
+		return left;
+	}
+	if (left % BLOCK != 0) {
+		return (left + 1) / 2;
+	}
+	return left > BLOCK ? (size_t)num_align(left / 2, BLOCK) : left;
+}
+
 enum status file_write_at(int fd, struct span bytes, uint64_t offset)
 {
 	size_t done = 0;
 	must(fits_off_t(offset, bytes.len));
 	while (done < bytes.len) {
-		ssize_t count = fault_hit(FAULT_WRITE) ? -1
-						       : pwrite(fd, bytes.data + done, bytes.len - done,
-								 (off_t)(offset + done));
+		size_t part = part_of(bytes.len - done);
+		off_t at = (off_t)(offset + done);
+		ssize_t count = fault_hit(FAULT_WRITE) ? -1 : pwrite(fd, bytes.data + done, part, at);
 		if (count < 0 && errno == EINTR) {
 			continue;
 		}

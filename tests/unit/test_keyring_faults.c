@@ -13,19 +13,38 @@ static const enum fault every_kind[] = { FAULT_OPEN, FAULT_WRITE, FAULT_SYNC, FA
 	FAULT_ALLOCATE_SPACE, FAULT_TRUNCATE, FAULT_RENAME, FAULT_UNLINK, FAULT_MEMORY, FAULT_RANDOM };
 enum { KIND_COUNT = sizeof every_kind / sizeof *every_kind, TRIES_MAX = 1000 };
 
+static void try_kind(bool (*attempt)(void *, enum fault, unsigned), void *argument, unsigned stride,
+	enum fault kind, int error)
+{
+	for (int is_forever = 0; is_forever < 2; is_forever++) {
+		unsigned n = 1;
+		for (bool has_fired = true; has_fired && n < TRIES_MAX; n += stride) {
+			fault_arm(kind, n, error, is_forever);
+			has_fired = attempt(argument, kind, n);
+		}
+		CHECK(n < TRIES_MAX);
+	}
+}
+
 /* Runs `attempt` with the n-th call of a kind failing, n growing by `stride` until a run ends unharmed. */
 static void try_all(bool (*attempt)(void *, enum fault, unsigned), void *argument, unsigned stride)
 {
 	for (size_t k = 0; k < KIND_COUNT; k++)
-		for (int is_forever = 0; is_forever < 2; is_forever++) {
-			unsigned n = 1;
-			for (bool has_fired = true; has_fired && n < TRIES_MAX; n += stride) {
-				fault_arm(every_kind[k], n, every_kind[k] == FAULT_WRITE ? ENOSPC : EIO,
-					is_forever);
-				has_fired = attempt(argument, every_kind[k], n);
-			}
-			CHECK(n < TRIES_MAX);
-		}
+		try_kind(attempt, argument, stride, every_kind[k],
+			every_kind[k] == FAULT_WRITE ? ENOSPC : EIO);
+	fault_disarm();
+}
+
+/* The same with what such a call answers otherwise. */
+static void try_others(bool (*attempt)(void *, enum fault, unsigned), void *argument, unsigned stride)
+{
+	static const struct {
+		enum fault kind;
+		int error;
+	} others[] = { { FAULT_OPEN, EMFILE }, { FAULT_WRITE, EIO }, { FAULT_SYNC, ENOSPC },
+		{ FAULT_ALLOCATE_SPACE, ENOSPC }, { FAULT_RENAME, ENOSPC } };
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		try_kind(attempt, argument, stride, others[i].kind, others[i].error);
 	fault_disarm();
 }
 
@@ -85,6 +104,7 @@ TEST(destroyed_is_never_said_when_anything_failed)
 	fixture_open(&d.f);
 	CHECK_EQ(keyring_prepare(d.f.kr, E, E_BLOCK_END), ST_OK);
 	try_all(destroy_one, &d, 1);
+	try_others(destroy_one, &d, 1);
 	CHECK_EQ(disagreeing(d.f.kr), 0);
 	fixture_end(&d.f);
 }
@@ -171,17 +191,25 @@ static bool prepare_one(void *argument, enum fault kind, unsigned n)
 	return has_fired;
 }
 
-TEST(an_epoch_is_live_only_when_nothing_failed)
+static void check_preparing(
+	void (*try_each)(bool (*)(void *, enum fault, unsigned), void *, unsigned))
 {
 	struct destruction d = { .next = E };
 	fixture_begin(&d.f);
 	fixture_open(&d.f);
-	try_all(prepare_one, &d, 5);
+	try_each(prepare_one, &d, 5);
 	CHECK_EQ(disagreeing(d.f.kr), 0);
 	fixture_close(&d.f);
 	fixture_open(&d.f);
 	CHECK_EQ(try_image(d.f.kr, E + 1), ST_OK);
 	fixture_end(&d.f);
+}
+
+/* Each takes a block of epochs of its own; one keyring has not enough of them for both. */
+TEST(an_epoch_is_live_only_when_nothing_failed)
+{
+	check_preparing(try_all);
+	check_preparing(try_others);
 }
 
 /* --- making and opening a keyring --- */
@@ -211,6 +239,7 @@ TEST(creation_fails_whole_or_not_at_all)
 	fixture_begin(&f);
 	CHECK(unlinkat(f.dir_fd, "keyring.a", 0) == 0 && unlinkat(f.dir_fd, "keyring.b", 0) == 0);
 	try_all(create_one, &f, 67);
+	try_others(create_one, &f, 67);
 	must(keyring_create(&f.options) == ST_OK);
 	fixture_end(&f);
 }
@@ -249,6 +278,7 @@ TEST(opening_fails_cleanly_or_repairs)
 	CHECK_EQ(keyring_prepare(f.kr, E, E_BLOCK_END), ST_OK);
 	fixture_close(&f);
 	try_all(open_one, &f, 31);
+	try_others(open_one, &f, 31);
 	fixture_end(&f);
 }
 
@@ -269,11 +299,34 @@ static bool make_root(void *argument, enum fault kind, unsigned n)
 	return has_fired;
 }
 
+/* A short write is no failure: the rest follows, and the slot is whole. */
+TEST(short_writes_are_continued)
+{
+	struct fixture f;
+	uint32_t gone[2];
+	size_t count = 0;
+	fixture_begin(&f);
+	fixture_open(&f);
+	fault_arm(FAULT_SHORT_WRITE, 1, 0, true);
+	CHECK_EQ(keyring_prepare(f.kr, E, E + 1), ST_OK);
+	CHECK_EQ(keyring_destroy_due(f.kr, E, gone, 2, &count), ST_OK);
+	CHECK(fault_has_fired());
+	fault_disarm();
+	CHECK_EQ(count, 1);
+	CHECK_EQ(disagreeing(f.kr), 0);
+	fixture_close(&f);
+	fixture_open(&f);
+	CHECK_EQ(keyring_epoch_state(f.kr, E), EPOCH_DESTROYED);
+	CHECK_EQ(try_image(f.kr, E + 1), ST_OK);
+	fixture_end(&f);
+}
+
 TEST(a_root_key_file_is_whole_or_absent)
 {
 	struct fixture f;
 	fixture_begin(&f);
 	try_all(make_root, &f, 1);
+	try_others(make_root, &f, 1);
 	fixture_end(&f);
 }
 
@@ -352,6 +405,7 @@ int main(void)
 		CHECK_TEST(an_epoch_is_live_only_when_nothing_failed),
 		CHECK_TEST(creation_fails_whole_or_not_at_all),
 		CHECK_TEST(opening_fails_cleanly_or_repairs),
+		CHECK_TEST(short_writes_are_continued),
 		CHECK_TEST(a_root_key_file_is_whole_or_absent),
 		CHECK_TEST(failures_while_sealing_leave_no_handle_behind),
 		CHECK_TEST(revoking_without_memory_still_refuses),

@@ -171,6 +171,10 @@ TEST(opens_fail)
 {
 	fail_both_ways(FAULT_OPEN, EMFILE, false);
 }
+TEST(opens_fail_with_the_disk)
+{
+	fail_both_ways(FAULT_OPEN, EIO, false);
+}
 TEST(reads_fail)
 {
 	fail_both_ways(FAULT_READ, EIO, false);
@@ -184,9 +188,22 @@ TEST(writes_find_no_space)
 {
 	fail_both_ways(FAULT_WRITE, ENOSPC, false);
 }
+/* The rest is written by the next call: nothing is torn, and nobody is told of an error. */
+TEST(writes_are_short)
+{
+	fail_both_ways(FAULT_SHORT_WRITE, 0, false);
+}
 TEST(syncs_fail)
 {
 	fail_both_ways(FAULT_SYNC, EIO, true);
+}
+TEST(syncs_find_no_space)
+{
+	fail_both_ways(FAULT_SYNC, ENOSPC, true);
+}
+TEST(reserving_fails)
+{
+	fail_both_ways(FAULT_ALLOCATE_SPACE, EIO, false);
 }
 TEST(reserving_finds_no_space)
 {
@@ -265,10 +282,14 @@ int main(void)
 		CHECK_TEST(a_full_disk_refuses_and_heals),
 		CHECK_TEST(a_failed_write_leaves_the_segment_for_another),
 		CHECK_TEST(opens_fail),
+		CHECK_TEST(opens_fail_with_the_disk),
 		CHECK_TEST(reads_fail),
 		CHECK_TEST(writes_fail),
 		CHECK_TEST(writes_find_no_space),
+		CHECK_TEST(writes_are_short),
 		CHECK_TEST(syncs_fail),
+		CHECK_TEST(syncs_find_no_space),
+		CHECK_TEST(reserving_fails),
 		CHECK_TEST(reserving_finds_no_space),
 		CHECK_TEST(cuts_fail),
 		CHECK_TEST(unlinks_fail),
