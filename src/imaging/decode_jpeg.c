@@ -32,7 +32,8 @@ struct jpeg_job {
 	const char *why;
 	const struct source *source;
 	struct pixels pixels;
-	uint8_t *row; /* one row of CMYK */
+	uint8_t *row;   /* one row of CMYK */
+	bool has_ended; /* the data ended before the end marker */
 };
 
 static struct jpeg_job *job_of(j_common_ptr info)
@@ -47,18 +48,24 @@ static _Noreturn void fail(struct jpeg_job *job, enum status st, const char *why
 	longjmp(job->back, 1);
 }
 
+static _Noreturn void fail_damaged(struct jpeg_job *job)
+{
+	fail(job, ST_INVALID, job->has_ended ? "the JPEG data end too early" : "the JPEG data are damaged");
+}
+
 static _Noreturn void on_error(j_common_ptr info)
 {
 	switch (info->err->msg_code) {
 	case JERR_OUT_OF_MEMORY: fail(job_of(info), ST_FULL, "there is not enough memory to decode it");
 	case JERR_NO_BACKING_STORE:
 		fail(job_of(info), ST_TOO_BIG, "decoding it would take more memory than allowed");
-	default: fail(job_of(info), ST_INVALID, "the JPEG data are damaged");
+	default: fail_damaged(job_of(info));
 	}
 }
 
-/* The library calls damage a warning and paints grey; we refuse it.  Stray bytes and odd application
- * markers are common in sound files and harm nothing. */
+/* The library calls damage a warning and paints grey; we refuse it.  Stray bytes, odd application markers and
+ * a missing end marker are common in sound files and cost no pixel: where data really end too early, one of
+ * the others follows, or a scan is found missing at the end. */
 static void on_message(j_common_ptr info, int level)
 {
 	if (level >= 0) {
@@ -66,11 +73,11 @@ static void on_message(j_common_ptr info, int level)
 	}
 	info->err->num_warnings++;
 	switch (info->err->msg_code) {
-	case JWRN_JPEG_EOF: fail(job_of(info), ST_INVALID, "the JPEG data end too early");
+	case JWRN_JPEG_EOF: job_of(info)->has_ended = true; break;
 	case JWRN_BOGUS_PROGRESSION:
 	case JWRN_HIT_MARKER:
 	case JWRN_HUFF_BAD_CODE:
-	case JWRN_MUST_RESYNC: fail(job_of(info), ST_INVALID, "the JPEG data are damaged");
+	case JWRN_MUST_RESYNC: fail_damaged(job_of(info));
 	default: break;
 	}
 }
@@ -141,6 +148,29 @@ static void read_row(struct jpeg_job *job)
 	}
 }
 
+/* A colour that no scan brought, or, in a progressive picture without its end, bits still to come. */
+static bool lacks_scans(const struct jpeg_job *job, int component)
+{
+	if (!job->info.comp_info[component].quant_table) {
+		return true;
+	}
+	for (int i = 0; i < DCTSIZE2 && job->has_ended && job->info.coef_bits; i++) {
+		if (job->info.coef_bits[component][i] != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void check_scans(struct jpeg_job *job)
+{
+	for (int i = 0; i < job->info.num_components; i++) {
+		if (lacks_scans(job, i)) {
+			fail(job, ST_INVALID, "the JPEG data end too early");
+		}
+	}
+}
+
 static void read_pixels(struct jpeg_job *job)
 {
 	jpeg_start_decompress(&job->info);
@@ -154,6 +184,7 @@ static void read_pixels(struct jpeg_job *job)
 	while (job->info.output_scanline < job->info.output_height) {
 		read_row(job);
 	}
+	check_scans(job);
 	jpeg_finish_decompress(&job->info);
 }
 

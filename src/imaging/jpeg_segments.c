@@ -5,25 +5,24 @@
 #include "bytes.h"
 
 /* A camera file has a dozen; profiles and previews in parts make it a few hundred. */
-enum { SEGMENTS_MAX_JPEG = 4096, FILL_MAX = 64 };
+enum { SEGMENTS_MAX_JPEG = 4096, STRAY_MAX = 4096 };
 
 struct jpeg_segments imaging_jpeg_segments(struct span image)
 {
 	return (struct jpeg_segments){ .image = image, .at = 2 };
 }
 
-/* A marker may be preceded by fill bytes 0xff (T.81 B.1.1.2). */
+/* A marker may be preceded by fill bytes 0xff (T.81 B.1.1.2).  Some cameras leave other bytes between
+ * segments; they are passed over as libjpeg does it, so that both find the same segments. */
 static enum status read_marker(struct jpeg_segments *s, uint8_t *marker)
 {
-	if (!bytes_has(s->image, s->at, 2) || s->image.data[s->at] != 0xff) {
-		return ST_INVALID;
-	}
-	s->at++;
-	for (unsigned fill = 0; fill < FILL_MAX && bytes_has(s->image, s->at, 1); fill++) {
+	bool is_after_fill = false;
+	for (unsigned stray = 0; stray < STRAY_MAX && bytes_has(s->image, s->at, 1); stray++) {
 		*marker = s->image.data[s->at++];
-		if (*marker != 0xff) {
+		if (is_after_fill && *marker != 0xff && *marker != 0) {
 			return ST_OK;
 		}
+		is_after_fill = *marker == 0xff;
 	}
 	return ST_INVALID;
 }

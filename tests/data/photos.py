@@ -280,6 +280,24 @@ def _patched(data, old, new):
     return data.replace(old, new)
 
 
+def _imperfect_jpegs(plain, progressive):
+    """What cameras and careless copies leave: first whole pictures, then such as lack pixels."""
+    frame, scan = plain.index(b"\xff\xc0"), plain.index(b"\xff\xda")
+    middle = (scan + len(plain)) // 2
+    return {
+        "no-end.jpg": plain[:-2],
+        "no-end-progressive.jpg": progressive[:-2],
+        "stray-segments.jpg": plain[:frame] + b"stray\0\xff\0" + plain[frame:scan] + b"\0" * 300 + plain[scan:],
+        "stray-behind-scan.jpg": plain[:-2] + b"\0stray" + plain[-2:],
+        "odd-adobe.jpg": plain[:2] + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\x09" + plain[2:],
+        "odd-profile.jpg": plain[:2] + b"\xff\xe2\0\x14ICC_PROFILE\0\x05\x02none" + plain[2:],
+        "cut-scan.jpg": plain[:-12],
+        "early-end.jpg": plain[:middle] + b"\xff\xd9",
+        "no-last-scan.jpg": progressive[:progressive.rindex(b"\xff\xda")],
+        "no-colour-scans.jpg": progressive[:progressive.index(b"\xff\xda")] + b"\xff\xd9",
+    }
+
+
 def _jpegs(flat):
     plain = jpeg(flat)
     files = {f"orientation-{o}.jpg": camera_jpeg(600, 400, 7, o, order="<>"[o & 1]) for o in range(1, 9)}
@@ -299,14 +317,13 @@ def _jpegs(flat):
         "scans-70.jpg": progressive_of_scans(70),
         "stray-bytes.jpg": _patched(plain, b"\xff\xda", b"\xff\xff\xff\xda"),
         "trailing.jpg": plain + b"behind the end" * 100,
-        "no-end.jpg": plain[:-2],
         "arithmetic.jpg": _patched(plain, b"\xff\xc0\0\x11", b"\xff\xc9\0\x11"),
         "lossless.jpg": _patched(plain, b"\xff\xc0\0\x11", b"\xff\xc3\0\x11"),
         "twelve-bits.jpg": _patched(plain, b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"),
         "no-height.jpg": _patched(plain, b"\x11\x08" + struct.pack(">H", flat.height), b"\x11\x08\0\0"),
         "no-pixels.jpg": plain[:plain.index(b"\xff\xda")] + b"\xff\xd9",
     }
-    return files
+    return files | _imperfect_jpegs(plain, files["progressive.jpg"])
 
 
 def _others(flat):

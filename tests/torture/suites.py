@@ -10,6 +10,7 @@ import signal
 import ssl
 import struct
 import subprocess
+import tempfile
 import time
 
 import traffic
@@ -20,14 +21,15 @@ BINARY = pathlib.Path(os.environ.get("DARKROOM") or ROOT / "build/release/darkro
 SCALE = 60
 READY_S, END_S = 60, 60
 # Which calls, and at most the how-maniest of one thread: so that most of them come within a run.
-CALLS = {"fdatasync": 80, "fsync": 12, "pwrite64": 600, "pwritev,pwritev2": 80, "renameat,renameat2": 4, "ftruncate": 6,
-         "fallocate": 4, "unlink,unlinkat": 8, "openat": 60, "write": 60}
+CALLS = {"fdatasync": 30, "fsync": 4, "pwrite64": 120, "pwritev,pwritev2": 30, "renameat,renameat2": 2, "ftruncate": 3,
+         "fallocate": 2, "unlink,unlinkat": 3, "openat": 30, "write": 30}
 MAKING = {"mkdir,mkdirat": 6, "openat": 40, "write": 10, "fsync": 20, "fdatasync": 10, "pwrite64": 600, "renameat,renameat2": 6,
           "fallocate": 4, "fchmod,chmod": 5, "ftruncate": 3}
-TRACED_S = 2.5
+TRACED_S = 1.5
 CHECKPOINT, BIRTHS = 25, 4
 FLAGS = ("--time-scale", str(SCALE), "--segment-bytes", "4MiB", "--segment-age", "60s", "--workers", "1")
 LOGS_KEPT = 30
+BORN = "while the directory was made"
 SHUTDOWN, NOLOGFLUSH = 0x8004587D, 2            # EXT4_IOC_SHUTDOWN: nothing more reaches the device
 DISK_BYTES = 4 << 30
 
@@ -99,14 +101,15 @@ class Program:
 class Suite:
     """What both have in common; kill() and prepare() differ."""
 
-    name = ""
+    NAME = ""
 
     def __init__(self, directory, seed, points):
         self.directory, self.seed, self.points = directory, seed, points
         self.dice, self.journal = random.Random(seed), Journal(seed)
         self.data, self.context, self.key = directory / "data", None, None
-        self.tried = {"at a system call": 0, "before it was ready": 0, "while the directory was made": 0}
-        self.ready_s, self.number, self.program = 0.2, 0, None
+        self.tried = {"at a system call": 0, "before it was ready": 0, BORN: 0,
+                      "with data=writeback": 0}
+        self.ready_s, self.number, self.done, self.program = 0.2, 0, 0, None
 
     # --- a run of the server ---
 
@@ -268,7 +271,7 @@ class Suite:
         program = self.start(point)
         program.wait_dead(TRACED_S / 2 if point else self.dice.uniform(0, 1.3 * self.ready_s))
         self.end(program)
-        self.tried["while the directory was made"] += 1
+        self.tried[BORN] += 1
         program = self.start()
         if program.wait_ready():
             self.stop(program)
@@ -280,23 +283,28 @@ class Suite:
 
     def run(self, until):
         """All points, or as many as there is time for; gives how many."""
-        done, began = 0, time.monotonic()
+        began = time.monotonic()
         self.prepare()
         try:
             self.first_start()
-            while done < self.points and not self.journal.faults and (not until or time.monotonic() - began < until):
+            while self.done < self.points and not self.faults and (not until or time.monotonic() - began < until):
                 self.one()
-                done += 1
-                if done % CHECKPOINT == 0 and not self.journal.faults:
+                self.done += 1
+                if self.done % CHECKPOINT == 0 and not self.faults:
                     self.checkpoint()
-                    print(f"{done} of {self.points}: {dict(self.journal.counts)}", flush=True)
-            if not self.journal.faults:
+                    self.tell_progress(began)
+            if not self.faults and self.done % CHECKPOINT:
                 self.checkpoint()
         finally:
             if self.program:
                 self.program.kill()         # nothing is left running, whatever went wrong
             self.clean_up()
-        return done
+        return self.done
+
+    def tell_progress(self, began):
+        """Of a long run: a line every 500 deaths."""
+        if self.done % 500 == 0:
+            print(f"{self.done:,} of {self.points:,} after {time.monotonic() - began:.0f} s: {dict(self.journal.counts)}", flush=True)
 
     def prepare(self):
         pass
@@ -304,14 +312,37 @@ class Suite:
     def clean_up(self):
         pass
 
+    # --- what came of it ---
+
+    @property
+    def faults(self):
+        return self.journal.faults
+
+    def keep(self):
+        self.journal.dump(self.directory / "journal.jsonl")
+
     def zeros(self):
-        return {kind: sum(f.kind == kind for f in self.journal.faults) for kind in KINDS}
+        return {kind: sum(f.kind == kind for f in self.faults) for kind in KINDS}
+
+    def told(self):
+        counts, tried = self.journal.counts, self.tried
+        where = ", ".join(f"{tried[what]:,} {what}" for what in tried if tried[what] and what != BORN)
+        return [
+            f"{self.done:,} deaths" + (f" ({where})" if where else "") + f"; {tried[BORN]} more while a data directory was being made",
+            f"{counts['sent']:,} uploads sent, {counts['acknowledged']:,} acknowledged, {counts['refused']:,} refused; "
+            f"{counts['unanswered']:,} not answered and sent again, {counts['found whole']:,} of them found whole; "
+            f"{counts['expired']:,} seen to expire, {counts['erased']:,} to be erased; {counts['reads judged']:,} reads judged",
+        ]
 
 
 class Kill(Suite):
     """SIGKILL: half of them at random moments, half where a thread enters its n-th call of a kind."""
 
-    name = "kill"
+    NAME, POINTS, QUICK = "kill", 10000, 100
+
+    @staticmethod
+    def why_not():
+        return None if shutil.which("strace") else "strace is missing"
 
     def point_of(self, calls):
         if self.number % 2:
@@ -326,12 +357,33 @@ class Kill(Suite):
             super().wait_moment(program, load)
 
 
+def can_mount():
+    """Whether a file system in a file can be mounted: containers have the devices and may still refuse."""
+    with tempfile.TemporaryDirectory() as place:
+        disk, point = pathlib.Path(place, "disk"), pathlib.Path(place, "point")
+        point.mkdir()
+        with open(disk, "wb") as file:
+            file.truncate(4 << 20)
+        done = [subprocess.run(words, capture_output=True).returncode
+                for words in (["mkfs.ext4", "-qF", disk], ["mount", "-o", "loop", disk, point])]
+        if done[1] == 0:
+            subprocess.run(["umount", point], check=True)
+        return not any(done)
+
+
 class Power(Suite):
     """The file system stops: nothing that was not flushed reaches the disk.  Half right after an acknowledgement."""
 
-    name = "power"
+    NAME, POINTS, QUICK = "power", 2000, 50
+
+    @staticmethod
+    def why_not():
+        if os.geteuid() != 0 or not pathlib.Path("/dev/loop-control").exists():
+            return "it needs root and loop devices"
+        return None if can_mount() else "a loop device cannot be mounted here"
 
     def prepare(self):
+        self.mounts = 0
         self.disk, self.mount_point = self.directory / "disk.img", self.directory / "mounted"
         self.mount_point.mkdir()
         with open(self.disk, "wb") as disk:
@@ -341,7 +393,11 @@ class Power(Suite):
         self.data = self.mount_point / "data"
 
     def mount(self):
-        subprocess.run(["mount", "-o", "loop", self.disk, self.mount_point], check=True)
+        """Every other pair of them without the order that ext4 keeps between data and its own journal."""
+        self.mounts += 1
+        self.is_writeback = self.mounts % 4 >= 2
+        options = "loop,data=writeback" if self.is_writeback else "loop"
+        subprocess.run(["mount", "-o", options, self.disk, self.mount_point], check=True)
 
     def unmount(self):
         end = time.monotonic() + END_S
@@ -372,6 +428,7 @@ class Power(Suite):
         finally:
             os.close(fd)
         program.kill()
+        self.tried["with data=writeback"] += self.is_writeback
         self.unmount()
         self.mount()
         self.judge_log(log)
@@ -379,15 +436,3 @@ class Power(Suite):
     def clean_up(self):
         if self.mount_point.is_mount():
             self.unmount()
-
-
-SUITES = {suite.name: suite for suite in (Kill, Power)}
-
-
-def is_possible(name):
-    """None, or why this suite cannot run here."""
-    if name == "kill" and not shutil.which("strace"):
-        return "strace is missing"
-    if name == "power" and (os.geteuid() != 0 or not pathlib.Path("/dev/loop-control").exists()):
-        return "it needs root and loop devices"
-    return None

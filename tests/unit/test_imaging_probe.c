@@ -126,13 +126,16 @@ TEST(limits_of_pixels_are_kept)
 	CHECK_EQ(PROBE("GIF89a\x89\x13\x88\x13\0\0\0"), ST_TOO_BIG);
 }
 
-TEST(jpeg_segments_are_stepped_over_strictly)
+TEST(jpeg_segments_are_stepped_over_as_libjpeg_does)
 {
 	CHECK_EQ(PROBE("\xff\xd8\xff\xe0\0\2\xff\xfe\0\3x\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0"), ST_OK);
 	CHECK_EQ(PROBE("\xff\xd8\xff\xff\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0"), ST_OK); /* fill bytes */
 	CHECK_EQ(
 		PROBE("\xff\xd8\xff\xe0\0\1\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0"), ST_INVALID); /* length 1 */
-	CHECK_EQ(PROBE("\xff\xd8\xff\xe0\0\2junk\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0"), ST_INVALID);
+	CHECK_EQ(PROBE("\xff\xd8\xff\xe0\0\2junk\xff\0\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0"), ST_OK);
+	char stray[5000] = "\xff\xd8\xff";
+	memcpy(stray + sizeof stray - 13, "\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0", 13);
+	CHECK_EQ(probe_bytes(stray, sizeof stray), ST_INVALID); /* too many for a slip */
 	CHECK_EQ(PROBE("\xff\xd8\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\1\1\x11\0"), ST_INVALID); /* SOI again */
 	CHECK_EQ(PROBE("\xff\xd8\xff\xda\0\x08\1\1\0\0\x3f\0"), ST_INVALID);                 /* scan first */
 	CHECK_EQ(PROBE("\xff\xd8\xff\xc0\0\x0b\x08\0\1\0\1\3\1\x11\0"),
@@ -179,7 +182,7 @@ int main(void)
 		CHECK_TEST(what_is_no_image_is_unsupported),
 		CHECK_TEST(a_png_header_must_be_possible),
 		CHECK_TEST(limits_of_pixels_are_kept),
-		CHECK_TEST(jpeg_segments_are_stepped_over_strictly),
+		CHECK_TEST(jpeg_segments_are_stepped_over_as_libjpeg_does),
 		CHECK_TEST(a_bmp_header_must_be_possible),
 		CHECK_TEST(formats_have_their_texts_both_ways),
 	};
