@@ -4,7 +4,7 @@
  *
  * Prints "port N" when it listens.  Reads commands on standard input, a line
  * each, and answers each with a line: reload, counts, cpu, drain.  Ends with
- * the input.  For test_gate_wire.py and for measuring the connection model.
+ * the input.  For gate_wire.py and for measuring the connection model.
  */
 #include <stdio.h>
 #include <stdlib.h>
