@@ -5,7 +5,8 @@
  * file ("listen": "…"), environment (DARKROOM_LISTEN) and flag (--listen), and
  * `darkroom config --explain`.  Flags win over environment, environment over
  * file, file over default.  An unknown key or a bad value is refused with its
- * line, variable or flag.  Secrets come by file path only.
+ * line, variable or flag.  Secrets come by file path only.  Kubernetes tells each pod of a Service that is
+ * called "darkroom" by variables that begin like ours: these forms alone are counted and passed over.
  */
 #ifndef DARKROOM_CONFIG_H
 #define DARKROOM_CONFIG_H
@@ -35,6 +36,7 @@ struct config {
 #include "settings.def"
 #undef X
 	uint8_t origin[CONFIG_SETTING_COUNT]; /* enum config_origin of each */
+	uint32_t service_links;               /* how many of Kubernetes' variables were passed over */
 };
 
 /* All defaults. */

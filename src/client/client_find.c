@@ -14,10 +14,11 @@ enum { PATH_BYTES = 4096 };
 #define SQL_TEXT_MAX MIB(1)
 #define SQL_REPLY_BYTES MIB(16)
 
-static const char ls_usage[] =
-	"usage: darkroom ls [--collection NAME] [--state received|ready|failed] [--format F] [--camera "
-	"TEXT] [--from TIME] [--to TIME]\n"
-	"                   [--limit N] [--all]\n";
+static const char rm_usage[] = "usage: darkroom rm [options] ID...\n"
+			       "destroys images before their time; nothing brings them back\n";
+
+static const char ls_usage[] = "usage: darkroom ls [options]\n"
+			       "lists images, the newest first; an option given narrows the list\n";
 
 static void put_filter(struct buf *path, const char *name, const char *value)
 {
@@ -98,14 +99,15 @@ int client_ls(const struct config *config, int argc, char **argv)
 		   *to = NULL, *limit = NULL;
 	bool is_all = false;
 	const struct option_row options[] = {
-		{ "--collection", &collection, NULL, NULL },
-		{ "--state", &state, NULL, NULL },
-		{ "--format", &format, NULL, NULL },
-		{ "--camera", &camera, NULL, NULL },
-		{ "--from", &from, NULL, NULL },
-		{ "--to", &to, NULL, NULL },
-		{ "--limit", &limit, NULL, NULL },
-		{ "--all", NULL, &is_all, NULL },
+		{ "--collection", &collection, NULL, "NAME only images of this collection" },
+		{ "--state", &state, NULL, "STATE received, ready or failed" },
+		{ "--format", &format, NULL, "FORMAT jpeg, png, webp, gif or bmp" },
+		{ "--camera", &camera, NULL, "TEXT the camera's name holds this, in either case" },
+		{ "--from", &from, NULL,
+			"TIME received at this time or later: 2026-01-31T12:00:00Z, or a date" },
+		{ "--to", &to, NULL, "TIME received before this time" },
+		{ "--limit", &limit, NULL, "N so many at most; default: 100" },
+		{ "--all", NULL, &is_all, "all, however many" },
 		{ NULL, NULL, NULL, NULL },
 	};
 	struct session s;
@@ -143,13 +145,12 @@ int client_rm(const struct config *config, int argc, char **argv)
 {
 	struct session s;
 	static struct words words;
-	int code = session_open(
-		&s, config, &(struct command_line){ argc, argv, "usage: darkroom rm ID...\n", NULL }, &words);
+	int code = session_open(&s, config, &(struct command_line){ argc, argv, rm_usage, NULL }, &words);
 	if (code >= 0)
 		return code;
 	code = words.count ? EXIT_DONE : EXIT_USAGE;
 	if (words.count == 0)
-		(void)fprintf(stderr, "usage: darkroom rm ID...\n");
+		(void)fprintf(stderr, "%s", rm_usage);
 	for (size_t i = 0; i < words.count; i++) {
 		char path[256];
 		struct json *reply = NULL;
@@ -221,9 +222,11 @@ static int print_csv(struct session *s, struct span body)
 
 int client_sql(const struct config *config, int argc, char **argv)
 {
-	static const char usage[] = "usage: darkroom sql [--csv] \"SELECT ... FROM v1_images ...\"\n";
+	static const char usage[] = "usage: darkroom sql [options] \"SELECT ... FROM v1_images ...\"\n"
+				    "one read-only statement over the published views\n";
 	bool as_csv = false;
-	const struct option_row options[] = { { "--csv", NULL, &as_csv, NULL }, { NULL, NULL, NULL, NULL } };
+	const struct option_row options[] = { { "--csv", NULL, &as_csv, "print CSV" },
+		{ NULL, NULL, NULL, NULL } };
 	struct session s;
 	static struct words words;
 	struct buf body;

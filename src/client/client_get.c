@@ -12,9 +12,8 @@
 #include "session.h"
 
 static const char usage[] =
-	"usage: darkroom get ID [--rendition NAME] [--output FILE]   the bytes; to ID.jpg (or .png ...) "
-	"unless FILE is given\n"
-	"       darkroom get ID --info                               its record\n";
+	"usage: darkroom get [options] ID\n"
+	"downloads an image as it was uploaded, or a rendition of it, or prints its record\n";
 
 static int print_info(struct session *s, const char *id)
 {
@@ -102,10 +101,11 @@ int client_get(const struct config *config, int argc, char **argv)
 	const char *rendition = NULL, *output = NULL;
 	bool is_info = false;
 	const struct option_row options[] = {
-		{ "--rendition", &rendition, NULL, NULL },
-		{ "--output", &output, NULL, NULL },
-		{ "-o", &output, NULL, NULL },
-		{ "--info", NULL, &is_info, NULL },
+		{ "--rendition", &rendition, NULL, "NAME thumb or preview in place of the original" },
+		{ "--output", &output, NULL,
+			"FILE where to; default: ID.jpg (or .png ...) in this directory" },
+		{ "-o", &output, NULL, "FILE the same as --output" },
+		{ "--info", NULL, &is_info, "print the record, no bytes" },
 		{ NULL, NULL, NULL, NULL },
 	};
 	struct session s;

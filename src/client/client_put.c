@@ -29,9 +29,9 @@ enum {
 };
 
 static const char usage[] =
-	"usage: darkroom put FILE|DIRECTORY... [--collection NAME] [--parallel N] [--wait]\n"
-	"uploads images; a directory's files, not those of its subdirectories; --wait waits for the "
-	"renditions\n";
+	"usage: darkroom put [options] FILE|DIRECTORY...\n"
+	"uploads images; a directory's files, not those of its subdirectories; tries again what failed on "
+	"the way\n";
 
 struct put {
 	struct session *session;
@@ -275,9 +275,10 @@ int client_put(const struct config *config, int argc, char **argv)
 	const char *collection = NULL, *parallel_text = "1";
 	bool must_wait = false;
 	const struct option_row options[] = {
-		{ "--collection", &collection, NULL, NULL },
-		{ "--parallel", &parallel_text, NULL, NULL },
-		{ "--wait", NULL, &must_wait, NULL },
+		{ "--collection", &collection, NULL,
+			"NAME the collection to put them into; default: default" },
+		{ "--parallel", &parallel_text, NULL, "N so many uploads at once, 1 to 64; default: 1" },
+		{ "--wait", NULL, &must_wait, "wait until the renditions are there" },
 		{ NULL, NULL, NULL, NULL },
 	};
 	struct session s;

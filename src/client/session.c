@@ -12,7 +12,7 @@
 #include "log.h"
 #include "memory.h"
 
-enum { CONNECT_MS = 10000, TOTAL_MS = 300000, KEY_FILE_MAX = 256 };
+enum { CONNECT_MS = 10000, TOTAL_MS = 300000, KEY_FILE_MAX = 256, COMMON_OPTIONS = 5, OPTIONS_MAX = 32 };
 #define JSON_REPLY_MAX MIB(16)
 
 static bool set_text(char *out, size_t size, const char *value)
@@ -23,7 +23,7 @@ static bool set_text(char *out, size_t size, const char *value)
 
 static int complain_usage(const char *usage, const char *what, const char *word)
 {
-	(void)fprintf(stderr, "darkroom: %s%s\n%s", what, word, usage);
+	(void)fprintf(stderr, "darkroom: %s%s\n%s`--help` lists the options\n", what, word, usage);
 	return EXIT_USAGE;
 }
 
@@ -143,12 +143,26 @@ static int connect_session(
 	return -1;
 }
 
-static const char common_usage[] =
-	"\nevery client command also takes:\n"
-	"  --url URL        the server (or DARKROOM_URL; default: the listen setting)\n"
-	"  --key-file FILE  holds the API key (or DARKROOM_KEY_FILE, or the key itself in DARKROOM_KEY)\n"
-	"  --ca FILE        PEM of the CA (or DARKROOM_CA; default: the data directory's)\n"
-	"  --json           print JSON for programs\n";
+/* "  --limit N        so many at most": the word in capitals stands in the first column. */
+static void print_option(const struct option_row *o)
+{
+	char left[64];
+	size_t word = o->value ? span_find(span_of(o->sentence), ' ') : 0;
+	(void)snprintf(left, sizeof left, "%s%s%.*s", o->name, o->value ? " " : "", (int)word, o->sentence);
+	(void)printf("  %-18s %s\n", left, o->sentence + word + (o->value ? 1 : 0));
+}
+
+static void print_help(const char *usage, const struct option_row *own, const struct option_row *common)
+{
+	(void)printf("%s", usage);
+	if (own && own->name)
+		(void)printf("\noptions:\n");
+	for (; own && own->name; own++)
+		print_option(own);
+	(void)printf("\noptions of every client command:\n");
+	for (size_t i = 0; i < COMMON_OPTIONS; i++)
+		print_option(&common[i]);
+}
 
 int session_open(
 	struct session *s, const struct config *config, const struct command_line *line, struct words *words)
@@ -156,19 +170,21 @@ int session_open(
 	const char *url = NULL, *ca = NULL, *key_file = NULL;
 	const struct option_row *options = line->options;
 	bool is_help = false;
-	struct option_row all[32] = {
-		{ "--url", &url, NULL, NULL },
-		{ "--ca", &ca, NULL, NULL },
-		{ "--key-file", &key_file, NULL, NULL },
-		{ "--json", NULL, &s->as_json, NULL },
-		{ "--help", NULL, &is_help, NULL },
+	struct option_row all[OPTIONS_MAX] = {
+		{ "--url", &url, NULL,
+			"URL the server, https://HOST:PORT (or DARKROOM_URL; default: the setting listen)" },
+		{ "--ca", &ca, NULL, "FILE its CA, PEM (or DARKROOM_CA; default: the data directory's)" },
+		{ "--key-file", &key_file, NULL,
+			"FILE holds the API key (or DARKROOM_KEY_FILE; the key itself: DARKROOM_KEY)" },
+		{ "--json", NULL, &s->as_json, "print JSON for programs" },
+		{ "--help", NULL, &is_help, "print this" },
 	};
 	*s = (struct session){ .fetcher = NULL };
-	for (size_t i = 5; options && options->name && i + 1 < 32; i++)
+	for (size_t i = COMMON_OPTIONS; options && options->name && i + 1 < OPTIONS_MAX; i++)
 		all[i] = *options++;
 	int code = read_words(all, line->argc, line->argv, line->usage, words);
 	if (code < 0 && is_help) {
-		(void)printf("%s%s", line->usage, common_usage);
+		print_help(line->usage, line->options, all);
 		code = EXIT_DONE;
 	}
 	return code >= 0 ? code : connect_session(s, config, url, ca, key_file);

@@ -8,7 +8,8 @@
 
 enum { URL_MAX = 2048, KEY_MAX = 128, WORDS_MAX = 1024 };
 
-/* One option of a command: "--name value", or "--name" alone when `flag` is given. */
+/* One option of a command: "--name value", or "--name" alone when `flag` is given.  The sentence is for
+ * --help; of an option with a value it begins with what the value is called. */
 struct option_row {
 	const char *name;
 	const char **value;
@@ -34,7 +35,7 @@ struct words {
 struct command_line {
 	int argc;
 	char **argv;
-	const char *usage;
+	const char *usage; /* how it is called and what it does, without the options */
 	const struct option_row *options;
 };
 

@@ -99,6 +99,52 @@ static bool is_reserved(const char *key)
 	return false;
 }
 
+static bool is_number(struct span s)
+{
+	uint64_t number;
+	return span_to_u64(s, UINT16_MAX, &number) == ST_OK;
+}
+
+/* What follows "PORT_<number>_<protocol>" in a link's name: nothing, or what of it the value is. */
+static bool is_link_part(struct span rest)
+{
+	return rest.len == 0 || span_equal_text(rest, "_proto") || span_equal_text(rest, "_port") ||
+	       span_equal_text(rest, "_addr");
+}
+
+static bool is_address(struct span value)
+{
+	return span_starts_with(value, "tcp://") || span_starts_with(value, "udp://") ||
+	       span_starts_with(value, "sctp://");
+}
+
+/* "port_8443_tcp" and its parts. */
+static bool is_port_link(struct span key)
+{
+	static const char *const protocols[] = { "tcp", "udp", "sctp", NULL };
+	struct span rest = span_slice(key, 5, key.len); /* behind "port_" */
+	size_t end = span_find(rest, '_');
+	if (!span_starts_with(key, "port_") || !is_number(span_slice(rest, 0, end)))
+		return false;
+	rest = span_slice(rest, end + 1, rest.len);
+	for (size_t i = 0; protocols[i]; i++)
+		if (span_starts_with(rest, protocols[i]) &&
+			is_link_part(span_slice(rest, strlen(protocols[i]), rest.len)))
+			return true;
+	return false;
+}
+
+/* The variables that Kubernetes gives each pod about a Service named "darkroom", by name and shape of
+ * value; DARKROOM_PORT=8443 is somebody's mistake and no link. */
+static bool is_service_link(struct span key, struct span value)
+{
+	if (span_equal_text(key, "service_host"))
+		return true;
+	if (span_equal_text(key, "service_port") || span_starts_with(key, "service_port_"))
+		return is_number(value);
+	return span_equal_text(key, "port") ? is_address(value) : is_port_link(key);
+}
+
 enum status config_load_environment(struct config *c, char *const *environment, struct buf *why)
 {
 	for (; *environment; environment++) {
@@ -110,9 +156,15 @@ enum status config_load_environment(struct config *c, char *const *environment, 
 		(void)snprintf(where, sizeof where, "%.*s", (int)(equals < 70 ? equals : 70), *environment);
 		struct setting_source from = { CONFIG_FROM_ENVIRONMENT, where };
 		const struct setting *s = config_find(span_of(key));
+		if (!s && is_service_link(span_of(key), span_slice(line, equals + 1, line.len))) {
+			c->service_links++;
+			continue;
+		}
 		if (!s) {
 			buf_printf(why,
-				"%s: there is no such setting; `darkroom config --explain` lists them all",
+				"%s: there is no such setting; `darkroom config --explain` lists them all "
+				"(if Kubernetes set it for a Service: enableServiceLinks: false in the pod "
+				"stops that)",
 				where);
 			return ST_INVALID;
 		}

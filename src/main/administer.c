@@ -386,7 +386,9 @@ int command_receipt(const struct config *config, int argc, char **argv)
 
 int command_clock(const struct config *config, int argc, char **argv)
 {
-	static const char usage[] = "usage: darkroom clock [status|confirm]\n";
+	static const char usage[] =
+		"usage: darkroom clock [status]    shows trusted time, wall time, and whether time is held\n"
+		"       darkroom clock confirm     after a leap: wall time is right, go by it\n";
 	bool is_confirm = argc == 2 && strcmp(argv[1], "confirm") == 0;
 	struct buf request;
 	struct json_writer w;
@@ -403,6 +405,7 @@ int command_clock(const struct config *config, int argc, char **argv)
 
 int command_reload(const struct config *config, int argc, char **argv)
 {
-	int code = command_no_words(argc, argv, "usage: darkroom reload\n");
+	int code = command_no_words(argc, argv,
+		"usage: darkroom reload [--data DIR]   loads the certificate of the running server again\n");
 	return code >= 0 ? code : tell(config, "server.reload", NULL, NULL);
 }

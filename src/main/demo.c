@@ -22,10 +22,9 @@ enum { PICTURES_EACH = 4, DEMO_SCALE = 60, REPLY_MAX = 65536, OPEN_DIRS = 16 };
 
 static const char usage[] =
 	"usage: darkroom demo [--pictures DIRECTORY] [settings]\n"
-	"a server in a temporary directory, two collections of pictures, time sixty times as fast: the "
-	"first pictures are destroyed\n"
-	"after one minute, the last after two; --pictures takes your own instead of painted ones; Ctrl-C "
-	"ends and removes everything\n";
+	"a server in a temporary directory, two collections of pictures, time sixty times as fast:\n"
+	"the first pictures are destroyed after one minute, the last after two;\n"
+	"--pictures takes your own instead of painted ones; Ctrl-C ends and removes everything\n";
 
 /* Each keeps its pictures so long that, at DEMO_SCALE, the purge comes after 60 and 110 s of real time. */
 static const struct {
@@ -102,9 +101,8 @@ static void tell(const struct config *c, const char *key)
 	const char *us = program_invocation_name;
 	(void)printf("\nDarkroom demonstrates itself at https://%s, time runs %lld times as fast\n",
 		c->listen, (long long)c->time_scale);
-	(void)printf(
-		"\nin another terminal:\n\n  export DARKROOM_URL=https://%s DARKROOM_CA=%s/tls/ca.pem "
-		"DARKROOM_KEY=%s\n",
+	(void)printf("\nin another terminal:\n\n  export DARKROOM_URL=https://%s DARKROOM_CA=%s/tls/ca.pem "
+		     "DARKROOM_KEY=%s\n",
 		c->listen, c->data, key);
 	(void)printf(
 		"  %s ls\n"

@@ -171,7 +171,9 @@ int command_doctor(const struct config *config, int argc, char **argv)
 {
 	struct doctor d = { 0 };
 	const char *name = command_take_value(&argc, argv, "--resolve");
-	int code = command_no_words(argc, argv, "usage: darkroom doctor [--data DIR] [--resolve NAME]\n");
+	int code = command_no_words(argc, argv,
+		"usage: darkroom doctor [--data DIR] [--resolve NAME]\n"
+		"checks disk, permissions, clock, kernel, limits; --resolve also looks up a host name\n");
 	if (code >= 0)
 		return code;
 	if (name)

@@ -19,7 +19,8 @@ int command_routes(const struct config *config, int argc, char **argv)
 {
 	struct buf text;
 	bool is_openapi = command_take_flag(&argc, argv, "--openapi");
-	int code = command_no_words(argc, argv, "usage: darkroom routes [--openapi]\n");
+	int code = command_no_words(argc, argv,
+		"usage: darkroom routes [--openapi]   the API's routes, as a table or as OpenAPI JSON\n");
 	(void)config;
 	if (code >= 0)
 		return code;
@@ -36,7 +37,8 @@ int command_config(const struct config *config, int argc, char **argv)
 	struct buf text;
 	bool as_json = command_take_flag(&argc, argv, "--json");
 	(void)command_take_flag(&argc, argv, "--explain");
-	int code = command_no_words(argc, argv, "usage: darkroom config [--explain] [--json]\n");
+	int code = command_no_words(argc, argv,
+		"usage: darkroom config [--explain] [--json] [settings]   value, default, unit, meaning\n");
 	if (code >= 0)
 		return code;
 	buf_init(&text, MIB(1));
@@ -47,7 +49,8 @@ int command_config(const struct config *config, int argc, char **argv)
 int command_version(const struct config *config, int argc, char **argv)
 {
 	bool is_verbose = command_take_flag(&argc, argv, "--verbose");
-	int code = command_no_words(argc, argv, "usage: darkroom version [--verbose]\n");
+	int code = command_no_words(argc, argv,
+		"usage: darkroom version [--verbose]   --verbose: of every component, with its licence\n");
 	(void)config;
 	if (code >= 0)
 		return code;

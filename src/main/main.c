@@ -51,7 +51,7 @@ static int usage(FILE *to, int code)
 	(void)fprintf(to,
 		"\nSettings are flags (--listen HOST:PORT), variables (DARKROOM_LISTEN) or lines of a file "
 		"(--config FILE);\n"
-		"`darkroom config --explain` lists them.  `darkroom COMMAND --help` says more.\n");
+		"`darkroom config --explain` lists them.  `darkroom help COMMAND` says more.\n");
 	return code;
 }
 
@@ -146,14 +146,21 @@ static int run(const struct command *command, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	static char help_flag[] = "--help";
 	/* A static binary must not load the host's name service modules: files and dns are built in. */
 	(void)__nss_configure_lookup("hosts", "files dns");
 	if (argc == 2 && strcmp(argv[1], "child-image") == 0)
 		return process_child_main();
 	if (argc < 2)
 		return usage(stderr, EXIT_USAGE);
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
+	bool is_help = strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0;
+	if (is_help && argc == 2)
 		return usage(stdout, EXIT_DONE);
+	if (is_help) { /* help COMMAND is COMMAND --help */
+		argv[1] = argv[2];
+		argv[2] = help_flag;
+		argc = 3;
+	}
 	if (strcmp(argv[1], "--version") == 0)
 		argv[1] = "version";
 	const struct command *command = find_command(argv[1]);

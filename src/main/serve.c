@@ -12,10 +12,9 @@
 #include "log.h"
 #include "memory.h"
 
-static const char usage[] =
-	"usage: darkroom serve [settings]\n"
-	"makes ./data the first time and prints where it listens and the first API key; `darkroom config "
-	"--explain` lists settings\n";
+static const char usage[] = "usage: darkroom serve [settings]\n"
+			    "makes ./data the first time and prints where it listens and the first API key;\n"
+			    "`darkroom config --explain` lists the settings\n";
 
 void serve_address(const struct config *config, const struct app_welcome *welcome, char out[CONFIG_TEXT_MAX])
 {
@@ -38,11 +37,10 @@ static void greet(const struct config *config, struct app_welcome *w)
 		(void)printf(
 			"\nthe first API key (role admin), shown this once:\n\n  export DARKROOM_KEY=%s\n",
 			w->admin_key);
-		(void)printf(
-			"\nupload a picture, and look at it:\n\n"
-			"  curl --cacert %s -H \"Authorization: Bearer $DARKROOM_KEY\" --data-binary "
-			"@photo.jpg "
-			"\"https://%s/v1/images?wait=processed\"\n",
+		(void)printf("\nupload a picture, and look at it:\n\n"
+			     "  curl --cacert %s -H \"Authorization: Bearer $DARKROOM_KEY\" --data-binary "
+			     "@photo.jpg "
+			     "\"https://%s/v1/images?wait=processed\"\n",
 			w->ca_path[0] ? w->ca_path : "CA.pem", address);
 		(void)printf("\nmore keys: %s key create --data %s --principal NAME --role uploader\n",
 			program_invocation_name, config->data);
@@ -105,5 +103,8 @@ static void greet_on_start(const struct config *config, struct app_welcome *welc
 int command_serve(const struct config *config, int argc, char **argv)
 {
 	int code = command_no_words(argc, argv, usage);
+	if (code < 0 && config->service_links > 0)
+		log_event(LOG_INFO, "config.service_links.ignored",
+			LOG_U64("variables", config->service_links));
 	return code >= 0 ? code : serve_run(config, greet_on_start, NULL);
 }

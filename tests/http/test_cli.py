@@ -187,9 +187,28 @@ def test_doctor(server, tmp_path):
     assert done.returncode == 1 and "BAD     the root key can be read by others: chmod 600 it" in done.out
 
 
-@pytest.mark.parametrize("arguments", [["serve", "--help"], ["put", "--help"], ["ls", "--help"], ["verify", "--help"], ["help"], ["--help"]])
-def test_help(arguments):
-    assert "usage: darkroom" in good(run(*arguments))
+COMMANDS = re.findall(r"^  (\w+) +", good(run("help")), re.M)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_tells_what_it_takes(command):
+    text = good(run(command, "--help"))
+    assert text.startswith(f"usage: darkroom {command}") and good(run("help", command)) == text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_help_lists_the_commands_and_no_other_is_known():
+    assert {"serve", "put", "get", "ls", "rm", "sql", "version"} <= set(COMMANDS) and good(run("--help")) == good(run("help"))
+    assert run("help", "dance").returncode == 64
+
+
+@pytest.mark.parametrize("command, options", [
+    ("put", ["--collection NAME", "--parallel N", "--wait"]), ("get", ["--rendition NAME", "--output FILE", "--info"]), ("rm", []),
+    ("ls", ["--collection NAME", "--state STATE", "--camera TEXT", "--from TIME", "--limit N", "--all"]), ("sql", ["--csv"])])
+def test_help_has_a_sentence_for_each_option(command, options):
+    text = good(run("help", command))
+    for option in [*options, "--url URL", "--ca FILE", "--key-file FILE", "--json", "--help"]:
+        assert re.search(rf"^  {option} +\S+ \S+", text, re.M), option
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["serve", "word"], ["routes", "word"], ["verify", "--listen"], ["version", "--loud"]])

@@ -71,11 +71,10 @@ TEST(defaults_are_lawful_and_say_where_they_come_from)
 TEST(a_file_has_comments_units_and_trailing_commas)
 {
 	begin();
-	CHECK_EQ(
-		load_text(
-			"// head\n{ \"workers\": 3, /* in */ \"image_bytes_max\": \"8MiB\",\n\"job_retry\": "
-			"\"90s\", \"log_level\": "
-			"\"warn\", }\n"),
+	CHECK_EQ(load_text(
+			 "// head\n{ \"workers\": 3, /* in */ \"image_bytes_max\": \"8MiB\",\n\"job_retry\": "
+			 "\"90s\", \"log_level\": "
+			 "\"warn\", }\n"),
 		ST_OK);
 	CHECK_EQ(c.workers, 3);
 	CHECK_EQ(c.image_bytes_max, MIB(8));
@@ -129,6 +128,29 @@ TEST(variables_are_settings_or_those_of_the_client)
 	CHECK(says("DARKROOM_SQL_ROWS_MAX"));
 	CHECK_EQ(load_variable("DARKROOM_NONSENSE=1"), ST_INVALID);
 	CHECK(says("DARKROOM_NONSENSE"));
+	end();
+}
+
+TEST(variables_of_a_kubernetes_service_are_passed_over)
+{
+	static const char *const links[] = { "DARKROOM_SERVICE_HOST=10.0.0.11", "DARKROOM_SERVICE_PORT=8443",
+		"DARKROOM_SERVICE_PORT_HTTPS=8443", "DARKROOM_PORT=tcp://10.0.0.11:8443",
+		"DARKROOM_PORT_8443_TCP=tcp://10.0.0.11:8443", "DARKROOM_PORT_8443_TCP_PROTO=tcp",
+		"DARKROOM_PORT_8443_TCP_PORT=8443", "DARKROOM_PORT_8443_TCP_ADDR=10.0.0.11",
+		"DARKROOM_PORT_53_UDP=udp://[fd00::1]:53" };
+	static const char *const others[] = { "DARKROOM_PORT=8443", "DARKROOM_SERVICE_PORT=high",
+		"DARKROOM_PORT_8443=1", "DARKROOM_PORT_HTTPS_TCP=tcp://10.0.0.11:8443",
+		"DARKROOM_PORT_8443_TCPS=1", "DARKROOM_PORT_8443_TCP_NAME=x", "DARKROOM_SERVICE=x",
+		"DARKROOM_PORT_=x", "DARKROOM_PORT_8443_=x" };
+	begin();
+	CHECK_EQ(c.service_links, 0);
+	for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+		CHECK_EQ(load_variable(links[i]), ST_OK);
+	CHECK_EQ(c.service_links, sizeof links / sizeof *links);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		CHECK_EQ(load_variable(others[i]), ST_INVALID);
+	CHECK(says("enableServiceLinks"));
+	CHECK_EQ(c.service_links, sizeof links / sizeof *links);
 	end();
 }
 
@@ -205,6 +227,7 @@ int main(void)
 		CHECK_TEST(a_file_has_comments_units_and_trailing_commas),
 		CHECK_TEST(a_bad_file_is_refused_with_its_line),
 		CHECK_TEST(variables_are_settings_or_those_of_the_client),
+		CHECK_TEST(variables_of_a_kubernetes_service_are_passed_over),
 		CHECK_TEST(flags_are_taken_out_and_the_rest_is_left),
 		CHECK_TEST(bad_flags_are_refused_by_name),
 		CHECK_TEST(settings_that_contradict_each_other_are_refused),
