@@ -2,7 +2,7 @@
  *
  * Due or not is decided by trusted time at each read, never by the sweeper.  A
  * stream whose image expires or is erased on the way answers GONE at its next
- * chunk: the caller cuts the connection.
+ * chunk: the caller cuts the connection.  Metrics count what readers open; the memfd for a child is no read.
  *
  * Threads: any; a fetch_stream belongs to one thread.
  */

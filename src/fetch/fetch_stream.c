@@ -27,6 +27,7 @@ struct fetch_stream {
 	int store;
 	struct catalog_place at;
 	uint64_t length;
+	bool is_reply; /* to a reader, and counted; not for a child of ours */
 	const char *media_type;
 	char etag[ETAG_TEXT + 1];
 	uint64_t plain_index; /* the chunk in plain[], NO_CHUNK: none */
@@ -80,12 +81,18 @@ static enum status make_stream(struct fetch *f, const struct catalog_image *imag
 		fetch_close(s);
 		return st;
 	}
-	metrics_add(METRIC_READS, 1);
 	*out = s;
 	return ST_OK;
 }
 
-enum status fetch_open_original(struct fetch *f, const struct catalog_image *image, struct fetch_stream **out)
+static void count_reply(struct fetch_stream *s)
+{
+	s->is_reply = true;
+	metrics_add(METRIC_READS, 1);
+}
+
+static enum status open_original(
+	struct fetch *f, const struct catalog_image *image, struct fetch_stream **out)
 {
 	struct commit_opened opened;
 	enum status st = fetch_judge(f, image);
@@ -107,6 +114,14 @@ enum status fetch_open_original(struct fetch *f, const struct catalog_image *ima
 		opened.key = NULL;
 	}
 	commit_opened_fini(&opened);
+	return st;
+}
+
+enum status fetch_open_original(struct fetch *f, const struct catalog_image *image, struct fetch_stream **out)
+{
+	enum status st = open_original(f, image, out);
+	if (st == ST_OK)
+		count_reply(*out);
 	return st;
 }
 
@@ -167,6 +182,7 @@ enum status fetch_open_rendition(
 	if (st == ST_OK) {
 		(*out)->key = opened.key;
 		opened.key = NULL;
+		count_reply(*out);
 	}
 out:
 	if (st == ST_NOT_FOUND && !image_key_is_live(opened.key))
@@ -201,7 +217,8 @@ static bool is_alive(struct fetch_stream *s)
 	s->cipher = NULL;
 	s->plain_index = NO_CHUNK;
 	memory_wipe(s->plain, sizeof s->plain);
-	metrics_add(METRIC_READS_CUT, 1);
+	if (s->is_reply)
+		metrics_add(METRIC_READS_CUT, 1);
 	return false;
 }
 
@@ -291,7 +308,7 @@ enum status fetch_to_memfd(struct fetch *f, const struct catalog_image *image, i
 {
 	struct fetch_stream *s = NULL;
 	int fd = -1;
-	enum status st = fetch_open_original(f, image, &s);
+	enum status st = open_original(f, image, &s);
 	if (st != ST_OK)
 		return st;
 	fd = memfd_create("image", MFD_CLOEXEC | MFD_ALLOW_SEALING);

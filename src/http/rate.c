@@ -1,4 +1,4 @@
-/* rate.c - buckets in a bounded table; the one idle longest makes room. */
+/* rate.c - buckets in a bounded table; the fullest makes room. */
 #include "poison.h"
 
 #include "rate.h"
@@ -32,21 +32,37 @@ enum status rate_new(int64_t per_s, struct rate **out)
 	return ST_OK;
 }
 
-/* An idle bucket is a full one, so forgetting the idlest forgets nothing that a limit needs. */
+/* What is in it at that time.  Threads may come with times slightly out of order. */
+static int64_t tokens_at(const struct rate *r, const struct bucket *b, int64_t now_ms)
+{
+	int64_t full = r->per_s * BURST_S * 1000;
+	int64_t idle_ms = now_ms > b->seen_ms ? now_ms - b->seen_ms : 0;
+	if (b->prefix[0] == '\0' || idle_ms >= BURST_S * 1000)
+		return full;
+	int64_t tokens = b->tokens_milli + idle_ms * r->per_s;
+	return tokens < full ? tokens : full;
+}
+
+/* A key without a bucket takes over the fullest with what is in it.  A bucket idle for ten seconds is full,
+ * so forgetting its key forgets nothing; while none is full, more keys than buckets share their tokens and
+ * gain none by coming in turns. */
 static struct bucket *find(struct rate *r, const char *prefix, int64_t now_ms)
 {
-	struct bucket *idlest = &r->buckets[0];
+	struct bucket *fullest = &r->buckets[0];
+	int64_t most = -1;
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct bucket *b = &r->buckets[i];
-		if (strncmp(b->prefix, prefix, PREFIX_MAX - 1) == 0)
+		if (strncmp(b->prefix, prefix, PREFIX_MAX) == 0)
 			return b;
-		if (b->seen_ms < idlest->seen_ms)
-			idlest = b;
+		int64_t tokens = tokens_at(r, b, now_ms);
+		if (tokens > most) {
+			most = tokens;
+			fullest = b;
+		}
 	}
-	*idlest = (struct bucket){ .tokens_milli = r->per_s * BURST_S * 1000, .seen_ms = now_ms };
-	size_t len = strnlen(prefix, PREFIX_MAX - 1);
-	memcpy(idlest->prefix, prefix, len);
-	return idlest;
+	*fullest = (struct bucket){ .tokens_milli = most, .seen_ms = now_ms };
+	memcpy(fullest->prefix, prefix, strnlen(prefix, PREFIX_MAX - 1));
+	return fullest;
 }
 
 bool rate_take(struct rate *r, const char *prefix, int64_t now_ms)
@@ -55,10 +71,9 @@ bool rate_take(struct rate *r, const char *prefix, int64_t now_ms)
 		return true;
 	lock_acquire(&r->lock);
 	struct bucket *b = find(r, prefix, now_ms);
-	b->tokens_milli += (now_ms - b->seen_ms) * r->per_s;
-	b->seen_ms = now_ms;
-	if (b->tokens_milli > r->per_s * BURST_S * 1000)
-		b->tokens_milli = r->per_s * BURST_S * 1000;
+	b->tokens_milli = tokens_at(r, b, now_ms);
+	if (b->seen_ms < now_ms)
+		b->seen_ms = now_ms;
 	bool may = b->tokens_milli >= 1000;
 	if (may)
 		b->tokens_milli -= 1000;

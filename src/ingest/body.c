@@ -56,7 +56,8 @@ struct chunk {
 };
 static struct chunk chunk_at(const struct body *b, uint64_t index)
 {
-	size_t plain_at = (size_t)(index * SEAL_CHUNK), sealed_at = (size_t)(index * (SEAL_CHUNK + CHUNK_TAG));
+	size_t plain_at = (size_t)(index * SEAL_CHUNK);
+	size_t sealed_at = (size_t)(index * (SEAL_CHUNK + CHUNK_TAG));
 	return (struct chunk){ b->bytes + plain_at, b->bytes + sealed_at,
 		(size_t)num_min(b->len - plain_at, SEAL_CHUNK) };
 }

@@ -33,11 +33,10 @@ static enum status window_need(struct walk *w, uint64_t from, uint64_t end)
 		w->capacity = need;
 	}
 	size_t more = (size_t)num_min(w->size - (w->base + w->len), w->capacity - w->len);
-	enum status status = file_read_at(w->fd, w->data + w->len, more, w->base + w->len);
-	if (status == ST_OK) {
-		w->len += more;
-	}
-	return status;
+	size_t got = 0;
+	enum status status = file_read_some(w->fd, w->data + w->len, more, w->base + w->len, &got);
+	w->len += got;
+	return status == ST_OK && got < more ? ST_CORRUPT : status;
 }
 
 static const uint8_t *window_at(const struct walk *w, uint64_t at)

@@ -83,6 +83,26 @@ TEST(gone_at_its_very_millisecond)
 	studio_end(&s);
 }
 
+TEST(only_what_readers_open_is_counted_as_read)
+{
+	struct studio s;
+	struct catalog_image row;
+	struct fetch_stream *stream = NULL;
+	int fd = -1;
+	studio_make(&s);
+	studio_begin(&s);
+	struct catalog_image image = upload(&s, 200000, 1);
+	CHECK_EQ(find_again(&s, &image, &row), ST_OK);
+	int64_t reads = metrics_get(METRIC_READS);
+	CHECK_EQ(fetch_to_memfd(s.fetch, &row, &fd), ST_OK);
+	CHECK_EQ(metrics_get(METRIC_READS), reads);
+	CHECK_EQ(fetch_open_original(s.fetch, &row, &stream), ST_OK);
+	CHECK_EQ(metrics_get(METRIC_READS), reads + 1);
+	fetch_close(stream);
+	file_close(&fd);
+	studio_end(&s);
+}
+
 TEST(destroyed_epoch_is_gone_whatever_the_clock_says)
 {
 	struct studio s;
@@ -285,6 +305,7 @@ int main(void)
 	static const struct check_test tests[] = {
 		CHECK_TEST(ids_of_others_are_not_found),
 		CHECK_TEST(gone_at_its_very_millisecond),
+		CHECK_TEST(only_what_readers_open_is_counted_as_read),
 		CHECK_TEST(destroyed_epoch_is_gone_whatever_the_clock_says),
 		CHECK_TEST(erase_cuts_an_open_stream),
 		CHECK_TEST(any_part_can_be_read),

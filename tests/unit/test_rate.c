@@ -54,16 +54,50 @@ TEST(zero_is_no_limit)
 	rate_free(r);
 }
 
-TEST(more_keys_than_buckets_forget_only_the_idlest)
+TEST(time_that_runs_back_gives_and_takes_nothing)
 {
 	struct rate *r = new_rate(1);
+	CHECK_EQ(take(r, "a", 1000, 9), 9);
+	CHECK_EQ(take(r, "a", 500, 100), 1);
+	CHECK_EQ(take(r, "a", 1999, 100), 0);
+	CHECK_EQ(take(r, "a", 2000, 100), 1);
+	rate_free(r);
+}
+
+enum { BUCKETS = 1024 };
+
+/* How many requests keys number `first` to `last` get through, `each` tried by every one. */
+static int take_all(struct rate *r, int first, int last, int64_t now_ms, int each)
+{
 	char key[16];
-	CHECK_EQ(take(r, "busy", 100000, 100), 10);
-	for (int i = 0; i < 3000; i++) {
+	int taken = 0;
+	for (int i = first; i <= last; i++) {
 		(void)snprintf(key, sizeof key, "k%d", i);
-		CHECK_EQ(take(r, key, 100000, 1), 1);
-		CHECK_EQ(take(r, "busy", 100001, 1), 0);
+		taken += take(r, key, now_ms, each);
 	}
+	return taken;
+}
+
+TEST(an_idle_key_makes_room_and_a_busy_one_is_not_forgotten)
+{
+	struct rate *r = new_rate(1);
+	CHECK_EQ(take_all(r, 1, BUCKETS - 1, 1000, 1), BUCKETS - 1);
+	CHECK_EQ(take(r, "busy", 10900, 100), 10);
+	/* Idle for ten seconds: whoever comes new has a whole bucket. */
+	CHECK_EQ(take_all(r, 5001, 5000 + BUCKETS - 1, 11000, 10), 10 * (BUCKETS - 1));
+	CHECK_EQ(take(r, "busy", 11000, 100), 0);
+	rate_free(r);
+}
+
+TEST(coming_under_more_keys_than_buckets_gains_nothing)
+{
+	struct rate *r = new_rate(1);
+	int taken = take_all(r, 1, 3000, 1000, 10);
+	taken += take_all(r, 1, 3000, 1000, 10);
+	CHECK_EQ(taken, 10 * BUCKETS);
+	/* A second later there is one more for each bucket, whoever asks. */
+	CHECK_EQ(take_all(r, 1, 3000, 2000, 10), BUCKETS);
+	CHECK_EQ(take_all(r, 1, BUCKETS, 12000, 10), 10 * BUCKETS);
 	rate_free(r);
 }
 
@@ -79,7 +113,9 @@ int main(void)
 		CHECK_TEST(tokens_come_back_with_time),
 		CHECK_TEST(keys_do_not_take_from_each_other),
 		CHECK_TEST(zero_is_no_limit),
-		CHECK_TEST(more_keys_than_buckets_forget_only_the_idlest),
+		CHECK_TEST(time_that_runs_back_gives_and_takes_nothing),
+		CHECK_TEST(an_idle_key_makes_room_and_a_busy_one_is_not_forgotten),
+		CHECK_TEST(coming_under_more_keys_than_buckets_gains_nothing),
 		CHECK_TEST(an_end_of_nothing_is_fine),
 	};
 	return check_run(tests, sizeof tests / sizeof *tests);
