@@ -5,13 +5,19 @@
  *	load get   PORT CA CLIENTS WINDOWS SECONDS TARGETS
  *	load shake PORT CA CLIENTS WINDOWS SECONDS TARGET
  *
- * put sends the file BODY again and again, 16 bytes at STAMP made unique; fill does so COUNT times in all;
- * get asks for what the lines of the file TARGETS name, at random; shake opens a connection, makes a full
- * handshake, sends one GET, and ends it.  Each client has one request in flight.  The key is in DARKROOM_KEY.
+ * put sends the file BODY again and again, 16 bytes at STAMP made unique unless STAMP is "-"; fill does so
+ * COUNT times in all; get asks for what the lines of the file TARGETS name, at random; shake opens a
+ * connection, makes a full handshake, sends one GET, and ends it.  Each client has one request in flight.
+ * A % in a TARGET that is sent to becomes 16 unique digits.
+ *
+ * Environment: DARKROOM_KEY, the key; LOAD_METHOD, instead of POST; LOAD_HEADER, whole lines of the head,
+ * each ended by CR LF; LOAD_GROUPS, the key exchanges that are offered, as OpenSSL names them.
  *
  * After half a second of warm-up come WINDOWS windows of SECONDS each; a request counts where it ends.
- * Prints a line a window: requests a second, the median and the 99th percentile in microseconds; fill prints
- * the seconds it took.  Any answer but 200, 201 and 204 ends the run: what is refused is not measured.
+ * Prints a line a window: requests a second, the median and the 99th percentile in microseconds, the
+ * window's begin by the monotonic clock in seconds; then "total" and how many requests there were, warm-up
+ * and all; fill prints the seconds it took.  Any answer but 200, 201 and 204 ends the run: what is refused
+ * is not measured.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,8 +37,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 256, WINDOWS_MAX = 16, SAMPLES_MAX = 1 << 18, HEAD_MAX = 8192, TARGETS_MAX = 1 << 16 };
-enum { WARM_UP_MS = 500, STAMP_BYTES = 16, REPLY_BUFFER = 1 << 16, TIMEOUT_S = 60 };
+enum { CLIENTS_MAX = 256, WINDOWS_MAX = 256, REQUESTS_A_SECOND_MAX = 1 << 15 };
+enum { HEAD_MAX = 8192, TARGETS_MAX = 1 << 16 };
+enum { WARM_UP_MS = 500, STAMP_BYTES = 16, NAME_DIGITS = 16, REPLY_BUFFER = 1 << 16, TIMEOUT_S = 60 };
 
 struct client {
 	pthread_t thread;
@@ -40,9 +47,10 @@ struct client {
 	int fd;
 	char *request;                  /* head and body as one buffer */
 	size_t request_len, stamp_at;   /* stamp_at 0: nothing to stamp */
+	size_t name_at;                 /* of the unique digits in the target; 0: there are none */
 	uint64_t number, dice;
 	uint32_t *samples[WINDOWS_MAX]; /* microseconds */
-	size_t counts[WINDOWS_MAX];
+	size_t counts[WINDOWS_MAX], total;
 	char reply[REPLY_BUFFER];
 };
 
@@ -50,8 +58,10 @@ static struct client clients[CLIENTS_MAX];
 static SSL_CTX *context;
 static uint16_t port;
 static int window_count, window_seconds;
+static size_t samples_max;
 static int64_t start_us;
 static char authorization[512];
+static const char *more_header = "";
 static bool is_shaking;
 static char *targets[TARGETS_MAX];
 static size_t target_count;
@@ -156,13 +166,22 @@ static void stamp(struct client *c)
 	memcpy(c->request + c->stamp_at, unique, sizeof unique);
 }
 
+/* The digits of the target, made unique in place. */
+static void name(struct client *c)
+{
+	uint64_t unique = c->number++;
+	for (size_t i = NAME_DIGITS; i-- > 0; unique >>= 4)
+		c->request[c->name_at + i] = "0123456789abcdef"[unique & 15];
+}
+
 static size_t head_of(char *out, const char *method, const char *target, size_t len)
 {
 	char length[64] = "";
 	if (len > 0)
 		(void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", len);
-	int n = snprintf(out, HEAD_MAX, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s%s%s\r\n", method, target,
-			 port, authorization, length, is_shaking ? "Connection: close\r\n" : "");
+	const char *last = is_shaking ? "Connection: close\r\n" : "";
+	int n = snprintf(out, HEAD_MAX, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s%s%s%s\r\n",
+			 method, target, port, authorization, length, more_header, last);
 	if (n < 0 || n >= HEAD_MAX)
 		end("the head is too long");
 	return (size_t)n;
@@ -176,6 +195,8 @@ static void ask(struct client *c)
 		c->request_len = head_of(c->request, "GET", targets[roll(c) % target_count], 0);
 	if (c->stamp_at > 0)
 		stamp(c);
+	if (c->name_at > 0)
+		name(c);
 	if (!c->ssl)
 		dial(c);
 	if (SSL_write_ex(c->ssl, c->request, c->request_len, &done) != 1 || done != c->request_len)
@@ -195,7 +216,7 @@ static void note(struct client *c, int64_t window, int64_t us)
 {
 	if (window < 0 || window >= window_count)
 		return;
-	if (c->counts[window] == SAMPLES_MAX)
+	if (c->counts[window] == samples_max)
 		end("more requests than there is room for");
 	c->samples[window][c->counts[window]++] = (uint32_t)us;
 }
@@ -208,6 +229,7 @@ static void *work(void *argument)
 		int64_t began = now_us();
 		ask(c);
 		ended = now_us();
+		c->total++;
 		if (window_count > 0)
 			note(c, window_of(ended), ended - began);
 	}
@@ -267,18 +289,25 @@ static void open_tls(const char *ca)
 	(void)SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }
 
-/* Each client's own request: the same bytes, but for the stamp. */
+/* Each client's own request: the same bytes, but for the stamp and the digits. */
 static void prepare(struct client *c, const char *method, const char *target, struct iovec body)
 {
-	c->request = malloc(HEAD_MAX + body.iov_len);
+	c->request = malloc(HEAD_MAX + NAME_DIGITS + body.iov_len);
 	if (!c->request)
 		end("no memory");
 	c->request_len = target ? head_of(c->request, method, target, body.iov_len) : 0;
+	char *percent = target && body.iov_len > 0 ? memchr(c->request, '%', c->request_len) : NULL;
+	if (percent) {
+		size_t at = (size_t)(percent - c->request);
+		memmove(percent + NAME_DIGITS, percent + 1, c->request_len - at - 1);
+		c->request_len += NAME_DIGITS - 1;
+		c->name_at = at;
+	}
 	if (body.iov_len > 0)
 		memcpy(c->request + c->request_len, body.iov_base, body.iov_len);
 	c->request_len += body.iov_len;
 	for (int i = 0; i < window_count; i++) {
-		c->samples[i] = malloc(SAMPLES_MAX * sizeof *c->samples[i]);
+		c->samples[i] = malloc(samples_max * sizeof *c->samples[i]);
 		if (!c->samples[i])
 			end("no memory");
 	}
@@ -303,7 +332,8 @@ static void tell(int window, int client_count)
 		at += clients[i].counts[window];
 	}
 	qsort(all, total, sizeof *all, by_size);
-	printf("%.1f %u %u\n", (double)total / window_seconds, all[total / 2], all[total * 99 / 100]);
+	printf("%.1f %u %u %.3f\n", (double)total / window_seconds, all[total / 2], all[total * 99 / 100],
+	       (double)start_us / 1e6 + window * window_seconds);
 	free(all);
 }
 
@@ -316,36 +346,60 @@ static void run(int client_count)
 			end("no thread");
 	for (int i = 0; i < client_count; i++)
 		(void)pthread_join(clients[i].thread, NULL);
+	size_t total = 0;
+	for (int i = 0; i < client_count; i++)
+		total += clients[i].total;
 	for (int i = 0; i < window_count; i++)
 		tell(i, client_count);
-	if (window_count == 0)
+	if (window_count > 0)
+		printf("total %zu\n", total);
+	else
 		printf("%.3f\n", (double)(now_us() - began) / 1e6);
+}
+
+/* What the environment says. */
+static void read_environment(void)
+{
+	const char *key = getenv("DARKROOM_KEY"), *header = getenv("LOAD_HEADER");
+	const char *groups = getenv("LOAD_GROUPS");
+	if (key)
+		(void)snprintf(authorization, sizeof authorization, "Authorization: Bearer %s\r\n", key);
+	if (header)
+		more_header = header;
+	if (groups && SSL_CTX_set1_groups_list(context, groups) != 1)
+		end("LOAD_GROUPS: OpenSSL knows no %s", groups);
+}
+
+/* Reads the arguments that all modes have. */
+static int read_numbers(char **argv, bool is_filling)
+{
+	port = (uint16_t)number_of(argv[2], UINT16_MAX);
+	window_count = is_filling ? 0 : (int)number_of(argv[5], WINDOWS_MAX);
+	window_seconds = (int)number_of(argv[6], 3600);
+	samples_max = (size_t)window_seconds * REQUESTS_A_SECOND_MAX;
+	atomic_store(&left, is_filling ? number_of(argv[5], INT32_MAX) : -1);
+	return (int)number_of(argv[4], CLIENTS_MAX);
 }
 
 int main(int argc, char **argv)
 {
 	struct iovec body = { 0 };
-	size_t stamp_at = 0;
+	long stamp_at = -1;
 	if (argc < 8)
 		end("the head of load.c says how it is called");
-	const char *mode = argv[1], *target = argv[7];
+	const char *mode = argv[1], *target = argv[7], *method = getenv("LOAD_METHOD");
 	bool is_sending = argc == 10 && (strcmp(mode, "put") == 0 || strcmp(mode, "fill") == 0);
-	bool is_filling = is_sending && strcmp(mode, "fill") == 0, is_getting = strcmp(mode, "get") == 0;
+	bool is_getting = strcmp(mode, "get") == 0;
 	is_shaking = strcmp(mode, "shake") == 0;
 	if (!is_sending && !is_getting && !is_shaking)
 		end("the head of load.c says how it is called");
-	port = (uint16_t)number_of(argv[2], UINT16_MAX);
-	int client_count = (int)number_of(argv[4], CLIENTS_MAX);
-	window_count = is_filling ? 0 : (int)number_of(argv[5], WINDOWS_MAX);
-	window_seconds = (int)number_of(argv[6], 3600);
-	atomic_store(&left, is_filling ? number_of(argv[5], INT32_MAX) : -1);
-	const char *key = getenv("DARKROOM_KEY");
-	if (key)
-		(void)snprintf(authorization, sizeof authorization, "Authorization: Bearer %s\r\n", key);
+	int client_count = read_numbers(argv, is_sending && strcmp(mode, "fill") == 0);
 	open_tls(argv[3]);
+	read_environment();
 	if (is_sending) {
 		body.iov_base = read_file(argv[8], &body.iov_len);
-		stamp_at = (size_t)number_of(argv[9], (long)body.iov_len - STAMP_BYTES);
+		if (strcmp(argv[9], "-") != 0)
+			stamp_at = number_of(argv[9], (long)body.iov_len - STAMP_BYTES);
 	} else if (is_getting) {
 		read_targets(target);
 		target = NULL;
@@ -354,10 +408,10 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_REALTIME, &t);
 	for (int i = 0; i < client_count; i++) {
 		struct client *c = &clients[i];
-		c->number = (uint64_t)i << 48;
+		c->number = (uint64_t)i << 48 | ((uint64_t)t.tv_sec & 0xffffff) << 24;
 		c->dice = (uint64_t)t.tv_nsec * 2654435761u + (uint64_t)i + 1;
-		prepare(c, is_sending ? "POST" : "GET", target, body);
-		c->stamp_at = is_sending ? c->request_len - body.iov_len + stamp_at : 0;
+		prepare(c, !is_sending ? "GET" : method ? method : "POST", target, body);
+		c->stamp_at = stamp_at >= 0 ? c->request_len - body.iov_len + (size_t)stamp_at : 0;
 	}
 	run(client_count);
 	return 0;
