@@ -26,6 +26,7 @@ void buf_put(struct buf *b, const void *data, size_t len);
 void buf_put_span(struct buf *b, struct span s);
 void buf_put_text(struct buf *b, const char *text);
 void buf_put_byte(struct buf *b, uint8_t byte);
+void buf_put_decimal(struct buf *b, int64_t value);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Little-endian, as in every format of ours. */

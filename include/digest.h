@@ -1,8 +1,7 @@
 /* digest.h - SHA-256, HMAC-SHA-256, HKDF-SHA-256 on libcrypto, and CRC32C.
  *
  * Sources: FIPS 180-4, RFC 2104, RFC 5869, RFC 3720 (CRC32C, Castagnoli).
- * Algorithms are fetched once by digest_init(), which main and tests call
- * first.  Contexts belong to one thread.
+ * Contexts belong to one thread.
  */
 #ifndef DARKROOM_DIGEST_H
 #define DARKROOM_DIGEST_H
@@ -14,7 +13,7 @@ struct digest {
 	uint8_t bytes[32];
 };
 
-/* Fetches the algorithms.  IO: libcrypto lacks one. */
+/* Compares with published answers, once at the start.  IO: this processor's SHA-256 gives others. */
 enum status digest_init(void) MUST_CHECK;
 
 /* SHA-256 or HMAC-SHA-256 in pieces. */

@@ -41,7 +41,7 @@ struct gate_options {
 };
 
 /* Loads the certificate and installs the gate.  INVALID: certificate or key unusable, logged with the path.
- * FULL: no memory, descriptors or random bytes. */
+ * FULL: no memory, descriptors or random bytes.  UNSUPPORTED: libcrypto lacks AES-GCM. */
 enum status gate_open(const struct gate_options *options, struct gate **out) MUST_CHECK;
 
 /* Reads the files again for connections to come; a pair that does not fit leaves the old one in force. */

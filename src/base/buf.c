@@ -7,7 +7,7 @@
 #include "num.h"
 
 /* No secret is longer than this: up to here growing leaves no copy of the old bytes behind. */
-enum { SECRET_MAX = 65536, CAPACITY_LEAST = 64 };
+enum { SECRET_MAX = 65536, CAPACITY_LEAST = 1024 };
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -88,7 +88,26 @@ void buf_put_text(struct buf *b, const char *text)
 
 void buf_put_byte(struct buf *b, uint8_t byte)
 {
-	buf_put(b, &byte, 1);
+	if (!b->is_failed && b->len < b->capacity && b->len < b->max) {
+		b->data[b->len++] = byte;
+	} else {
+		buf_put(b, &byte, 1);
+	}
+}
+
+void buf_put_decimal(struct buf *b, int64_t value)
+{
+	uint8_t digits[20]; /* as many as INT64_MIN has, and its sign */
+	size_t at = sizeof digits;
+	uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+	do {
+		digits[--at] = (uint8_t)('0' + left % 10);
+		left /= 10;
+	} while (left > 0);
+	if (value < 0) {
+		digits[--at] = '-';
+	}
+	buf_put(b, digits + at, sizeof digits - at);
 }
 
 /* The text is measured first, so that nothing is cut and nothing is guessed. */

@@ -18,6 +18,17 @@ static const char *json_short_escape(uint8_t byte)
 	}
 }
 
+/* How many bytes at the front of `s` stand in a JSON string as they are; ASCII only, the rest is looked at
+ * one by one. */
+static size_t json_plain(struct span s)
+{
+	size_t i = 0;
+	while (i < s.len && s.data[i] >= 0x20 && s.data[i] < 0x80 && s.data[i] != '"' && s.data[i] != '\\') {
+		i++;
+	}
+	return i;
+}
+
 static void put_json_ascii(struct buf *b, uint8_t byte)
 {
 	const char *escape = json_short_escape(byte);
@@ -33,7 +44,8 @@ static void put_json_ascii(struct buf *b, uint8_t byte)
 void buf_put_json(struct buf *b, struct span s)
 {
 	while (s.len > 0) {
-		size_t len = utf8_sequence(s);
+		size_t plain = json_plain(s);
+		size_t len = plain > 0 ? plain : utf8_sequence(s);
 		if (len == 0) {
 			buf_put_text(b, REPLACEMENT);
 			len = 1;

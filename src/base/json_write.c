@@ -2,8 +2,6 @@
 
 #include "json.h"
 
-#include <inttypes.h>
-
 #include "must.h"
 #include "text.h"
 
@@ -77,7 +75,7 @@ void json_put_text(struct json_writer *w, const char *key, struct span text)
 void json_put_i64(struct json_writer *w, const char *key, int64_t value)
 {
 	begin_value(w, key);
-	buf_printf(w->out, "%" PRId64, value);
+	buf_put_decimal(w->out, value);
 }
 
 /* 15 digits are enough for most numbers people write, 17 for every double. */

@@ -76,7 +76,7 @@ static void put_number(struct line *l, const struct log_field *field)
 	size_t before = l->buf.len;
 	put_key(l, field->key);
 	if (field->type == LOG_TYPE_I64) {
-		buf_printf(&l->buf, "%" PRId64, field->i64);
+		buf_put_decimal(&l->buf, field->i64);
 	} else {
 		buf_printf(&l->buf, "%" PRIu64, field->u64);
 	}

@@ -7,6 +7,7 @@
 
 #include <psa/crypto.h>
 
+#include "gcm_alt_load.h"
 #include "log.h"
 #include "memory.h"
 #include "metrics.h"
@@ -143,6 +144,15 @@ static enum status open_bells(struct gate *g)
 	return st;
 }
 
+static enum status load_ciphers(void)
+{
+	if (gcm_alt_load()) {
+		return ST_OK;
+	}
+	log_event(LOG_ERROR, "gate.cipher.missing", LOG_TEXT("name", "AES-GCM"));
+	return ST_UNSUPPORTED;
+}
+
 enum status gate_open(const struct gate_options *options, struct gate **out)
 {
 	struct gate *g = memory_alloc(sizeof *g);
@@ -152,7 +162,10 @@ enum status gate_open(const struct gate_options *options, struct gate **out)
 	}
 	g->stop_bell = g->drain_bell = g->room_bell = -1;
 	lock_init(&g->state, "gate.state");
-	enum status st = psa_crypto_init() == PSA_SUCCESS ? ST_OK : ST_FULL;
+	enum status st = load_ciphers();
+	if (st == ST_OK) {
+		st = psa_crypto_init() == PSA_SUCCESS ? ST_OK : ST_FULL;
+	}
 	if (st == ST_OK) {
 		st = copy_options(g, options);
 	}

@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/uio.h>
 
 #include "clock.h"
 #include "log.h"
 #include "memory.h"
 #include "metrics.h"
 #include "must.h"
+#include "num.h"
 
 /* How long an answered peer may go on sending before we close.  A close with unread bytes resets the
  * connection, and the reset can overtake the answer. */
@@ -32,15 +34,32 @@ static int send_raw(void *context, const unsigned char *bytes, size_t len)
 	return (int)sent;
 }
 
-static int receive_raw(void *context, unsigned char *out, size_t len)
+/* mbedTLS gets what it asks for at once, what came behind it waits in `raw`. */
+static int receive_more(struct gate_connection *c, unsigned char *out, size_t len)
 {
-	const struct gate_connection *c = context;
-	ssize_t got = recv(c->fd, out, len, 0);
+	struct iovec parts[] = { { out, len }, { c->raw, sizeof c->raw } };
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
+	ssize_t got = recvmsg(c->fd, &message, 0);
 	if (got < 0) {
 		return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ
 							 : MBEDTLS_ERR_SSL_CONN_EOF;
 	}
-	return (int)got;
+	size_t direct = (size_t)num_min((uint64_t)got, len);
+	c->raw_taken = 0;
+	c->raw_len = (size_t)got - direct;
+	return (int)direct;
+}
+
+static int receive_raw(void *context, unsigned char *out, size_t len)
+{
+	struct gate_connection *c = context;
+	size_t part = (size_t)num_min(len, c->raw_len - c->raw_taken);
+	if (part == 0) {
+		return receive_more(c, out, len);
+	}
+	memcpy(out, c->raw + c->raw_taken, part);
+	c->raw_taken += part;
+	return (int)part;
 }
 
 /* What to wait for after a call that could not go on; 0 when it failed for good. */
@@ -50,6 +69,11 @@ static short events_after(int code)
 		return POLLIN;
 	}
 	return code == MBEDTLS_ERR_SSL_WANT_WRITE ? POLLOUT : 0;
+}
+
+bool gate_connection_has_more(const struct gate_connection *c)
+{
+	return c->raw_taken < c->raw_len || mbedtls_ssl_check_pending(&c->ssl) != 0;
 }
 
 enum status gate_connection_try_receive(

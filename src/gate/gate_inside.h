@@ -27,6 +27,10 @@ struct gate {
 	uint32_t leaving; /* open connections that have promised to end, to make room */
 };
 
+/* Two full records with their framing: a body of 20 KB comes in one call, though mbedTLS asks for each
+ * record's frame and content apart. */
+enum { GATE_RAW_BYTES = 2 * (16384 + 256) };
+
 /* Between two requests, while CivetWeb takes a head, while it takes a body (also an empty one). */
 enum gate_phase { GATE_BETWEEN, GATE_HEAD, GATE_BODY };
 
@@ -43,6 +47,9 @@ struct gate_connection {
 	bool is_last;    /* nothing more is read */
 	bool is_refused; /* the gate itself has answered */
 	bool is_leaving; /* counted in gate->leaving */
+
+	uint8_t raw[GATE_RAW_BYTES]; /* what came from the socket, as records, ... */
+	size_t raw_len, raw_taken;   /* ... and how much of it mbedTLS has */
 
 	uint8_t bytes[HEAD_BYTES_MAX]; /* a head, what came behind it, ... */
 	size_t len, taken;             /* ... and how much of it CivetWeb has */
@@ -76,6 +83,9 @@ enum status gate_wait_peer(const struct gate_connection *c, short events, int64_
 enum status gate_wait_idle(struct gate_connection *c, int64_t allowance_ms) MUST_CHECK;
 
 /* --- gate_connection.c --- */
+
+/* True while something that came is not taken yet, so that the socket need not be waited for. */
+bool gate_connection_has_more(const struct gate_connection *c);
 
 /* What is there now, at most `len`, over 0.  BUSY: nothing yet, wait for *events.  IO: no more will come. */
 enum status gate_connection_try_receive(

@@ -60,18 +60,22 @@ static void refuse(struct gate_connection *c, int http_status, const char *why)
 }
 
 /* Receives what has come of a head, waiting for its first byte: as long as for a whole head after the
- * handshake, later as long as a connection may idle.  STOPPED: none came; it ends without a word. */
+ * handshake, later as long as a connection may idle.  A peer sends its next head once it has our reply, so
+ * there is hardly ever something to take before the wait.  STOPPED: none came; it ends without a word. */
 static enum status receive_first(struct gate_connection *c, size_t *got)
 {
 	const struct gate_options *o = &c->gate->options;
 	bool is_first = c->head.head_len == 0;
-	enum status st;
+	enum status st = ST_BUSY;
 	short events;
-	while ((st = gate_connection_try_receive(c, c->bytes, sizeof c->bytes, got, &events)) == ST_BUSY) {
-		st = gate_wait_idle(c, is_first ? o->head_ms : o->keep_alive_ms);
-		if (st != ST_OK) {
-			return st == ST_TIMEOUT ? ST_STOPPED : st;
+	while (st == ST_BUSY) {
+		if (!gate_connection_has_more(c)) {
+			st = gate_wait_idle(c, is_first ? o->head_ms : o->keep_alive_ms);
+			if (st != ST_OK) {
+				return st == ST_TIMEOUT ? ST_STOPPED : st;
+			}
 		}
+		st = gate_connection_try_receive(c, c->bytes, sizeof c->bytes, got, &events);
 	}
 	return st;
 }

@@ -4,9 +4,10 @@
  */
 #include "poison.h"
 
+#include "gcm_alt_load.h"
+
 #include <limits.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -39,6 +40,12 @@ static void fetch_ciphers(void)
 	aes_128 = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
 	aes_192 = EVP_CIPHER_fetch(NULL, "AES-192-GCM", NULL);
 	aes_256 = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+}
+
+bool gcm_alt_load(void)
+{
+	(void)pthread_once(&fetched, fetch_ciphers);
+	return aes_128 && aes_192 && aes_256;
 }
 
 static const EVP_CIPHER *cipher_of(unsigned int key_bits)

@@ -113,19 +113,25 @@ static void put_headers(struct request *rq, const struct catalog_image *image, s
 		rq->path_parameters[1].len ? "jpg" : imaging_file_ending(format));
 }
 
-/* Not OK after the head went out: the connection is cut, so that nobody takes the part for the whole. */
-static enum status copy(struct request *rq, struct fetch_stream *s, struct byte_range range, uint8_t *memory)
+/* The head goes out with the first bytes, so that what cannot be read at all is still answered with a
+ * problem.  Not OK after that: the connection is cut, so that nobody takes the part for the whole. */
+static enum status copy(
+	struct request *rq, struct fetch_stream *s, struct byte_range range, const struct reply_head *head)
 {
-	enum status st = ST_OK;
+	size_t size = (size_t)num_min(range.len, COPY_BYTES);
+	uint8_t *memory = arena_alloc(rq->arena, size);
+	enum status st = memory ? ST_OK : ST_FULL;
 	while (st == ST_OK && range.len > 0) {
-		size_t got = 0, want = range.len < COPY_BYTES ? (size_t)range.len : COPY_BYTES;
-		st = fetch_read(s, range.first, memory, want, &got);
+		size_t got = 0;
+		st = fetch_read(s, range.first, memory, (size_t)num_min(range.len, size), &got);
+		struct span bytes = span_make(memory, got);
 		if (st == ST_OK)
-			st = reply_bytes(rq, span_make(memory, got));
+			st = rq->http_status == 0 ? reply_begin(rq, head, bytes) : reply_bytes(rq, bytes);
 		range.first += got;
 		range.len -= got;
 	}
-	memory_wipe(memory, COPY_BYTES);
+	if (memory)
+		memory_wipe(memory, size);
 	return st;
 }
 
@@ -141,19 +147,18 @@ static enum status send_stream(struct request *rq, const struct catalog_image *i
 {
 	char headers[1024];
 	struct byte_range range;
+	struct reply_head head = { .content_type = fetch_media_type(s), .headers = headers };
 	enum status ranged = read_range(rq, fetch_length(s), fetch_etag(s), &range);
 	put_headers(rq, image, s, &range, headers);
 	if (names_etag(gate_head_field(rq->head, "if-none-match"), fetch_etag(s))) {
-		reply_head(rq, 304, "", 0, headers);
-		return ST_OK;
+		head.http_status = 304;
+		return reply_begin(rq, &head, span_make(NULL, 0));
 	}
 	if (ranged != ST_OK)
 		return refuse_range(rq, fetch_length(s));
-	uint8_t *memory = arena_alloc(rq->arena, COPY_BYTES);
-	if (!memory)
-		return ST_FULL;
-	reply_head(rq, range.is_partial ? 206 : 200, fetch_media_type(s), range.len, headers);
-	return rq->is_head_method ? ST_OK : copy(rq, s, range, memory);
+	head.http_status = range.is_partial ? 206 : 200;
+	head.length = range.len;
+	return rq->is_head_method ? reply_begin(rq, &head, span_make(NULL, 0)) : copy(rq, s, range, &head);
 }
 
 enum status original_get(struct request *rq)

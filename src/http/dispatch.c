@@ -38,26 +38,35 @@ static bool matches(const char *pattern, struct span path, struct span parameter
 	return want.len == 0 && path.len == 0;
 }
 
-/* Finds the row; otherwise says which methods the path would take. */
-static const struct route *match(struct request *rq, char allowed[128])
+static const struct route *match(struct request *rq)
 {
 	struct span method = rq->is_head_method ? SPAN_LIT("GET") : rq->head->method;
+	for (const struct route *r = route_table; r->method; r++) {
+		if (span_equal_text(method, r->method) &&
+			matches(r->path, rq->head->path, rq->path_parameters))
+			return r;
+	}
+	return NULL;
+}
+
+/* Which methods the path would take. */
+static void list_methods(struct request *rq, char allowed[128])
+{
 	size_t len = 0;
 	allowed[0] = '\0';
 	for (const struct route *r = route_table; r->method; r++) {
 		if (!matches(r->path, rq->head->path, rq->path_parameters))
 			continue;
-		if (span_equal_text(method, r->method))
-			return r;
 		int n = snprintf(allowed + len, 128 - len, "%s%s", len ? ", " : "", r->method);
 		len += n > 0 ? (size_t)n : 0;
 		must(len < 128);
 	}
-	return NULL;
 }
 
-static void refuse_unmatched(struct request *rq, const char *allowed)
+static void refuse_unmatched(struct request *rq)
 {
+	char allowed[128];
+	list_methods(rq, allowed);
 	if (allowed[0] == '\0') {
 		reply_problem(rq, 404, "not_found", "there is no such route; GET /openapi.json lists them");
 		return;
@@ -141,10 +150,9 @@ static void handle(struct request *rq)
 
 static void serve(struct request *rq)
 {
-	char allowed[128];
-	rq->route = match(rq, allowed);
+	rq->route = match(rq);
 	if (!rq->route) {
-		refuse_unmatched(rq, allowed);
+		refuse_unmatched(rq);
 		return;
 	}
 	if (admit(rq) && fits(rq))
@@ -153,8 +161,10 @@ static void serve(struct request *rq)
 
 static void make_id(char out[REQUEST_ID_TEXT + 1])
 {
-	(void)snprintf(
-		out, REQUEST_ID_TEXT + 1, "%08x%08x", random_below(UINT32_MAX), random_below(UINT32_MAX));
+	uint64_t number = (uint64_t)random_below(UINT32_MAX) << 32 | random_below(UINT32_MAX);
+	for (size_t i = 0; i < REQUEST_ID_TEXT; i++)
+		out[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
+	out[REQUEST_ID_TEXT] = '\0';
 }
 
 static void account(const struct request *rq, int64_t began_ms)

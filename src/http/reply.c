@@ -8,7 +8,8 @@
 
 #include "json.h"
 
-enum { HEAD_MAX = 4096, PROBLEM_MAX = 8192 };
+/* A TLS record: what fits into one goes out in one call. */
+enum { RECORD_BYTES = 16384, PROBLEM_MAX = 8192 };
 
 /*  status  code  word */
 /* clang-format off */
@@ -80,15 +81,15 @@ static const char *phrase_of(int code)
 	return "Status";
 }
 
-static void write_raw(struct request *rq, struct span bytes)
+static bool write_raw(struct request *rq, struct span bytes)
 {
-	if (mg_write(rq->connection, bytes.data, bytes.len) != (int)bytes.len)
-		rq->must_close = true;
+	return mg_write(rq->connection, bytes.data, bytes.len) == (int)bytes.len;
 }
 
 void reply_continue(struct request *rq)
 {
-	write_raw(rq, SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
+	if (!write_raw(rq, SPAN_LIT("HTTP/1.1 100 Continue\r\n\r\n")))
+		rq->must_close = true;
 }
 
 /* A body that nobody read stands in the way of the next request: the connection ends with this reply. */
@@ -98,28 +99,46 @@ static bool is_body_left(const struct request *rq)
 	return has_body && !rq->is_body_done;
 }
 
-void reply_head(
-	struct request *rq, int http_status, const char *content_type, uint64_t length, const char *headers)
+static void put_head(struct buf *out, const struct request *rq, const struct reply_head *head)
 {
-	struct buf head;
-	buf_init(&head, HEAD_MAX);
+	buf_put_text(out, "HTTP/1.1 ");
+	buf_put_decimal(out, head->http_status);
+	buf_put_byte(out, ' ');
+	buf_put_text(out, phrase_of(head->http_status));
+	if (head->http_status != 204 && head->http_status != 304) {
+		buf_put_text(out, "\r\nContent-Type: ");
+		buf_put_text(out, head->content_type);
+		buf_put_text(out, "\r\nContent-Length: ");
+		buf_put_decimal(out, (int64_t)head->length);
+	}
+	buf_put_text(out, "\r\nX-Request-Id: ");
+	buf_put_text(out, rq->id);
+	buf_put_text(out, "\r\nX-Content-Type-Options: nosniff\r\n");
+	buf_put_text(out, head->headers ? head->headers : "");
+	if (rq->must_close || !rq->head->keeps_alive)
+		buf_put_text(out, "Connection: close\r\n");
+	buf_put_text(out, "\r\n");
+}
+
+enum status reply_begin(struct request *rq, const struct reply_head *head, struct span first)
+{
+	uint8_t record[RECORD_BYTES + 1];
+	/* The capacity is above the maximum from the start, so the buf never allocates and is never freed. */
+	struct buf out = { .data = record, .capacity = sizeof record, .max = RECORD_BYTES };
 	if (is_body_left(rq))
 		rq->must_close = true;
-	buf_printf(&head, "HTTP/1.1 %d %s\r\n", http_status, phrase_of(http_status));
-	if (http_status != 204 && http_status != 304)
-		buf_printf(&head, "Content-Type: %s\r\nContent-Length: %llu\r\n", content_type,
-			(unsigned long long)length);
-	buf_printf(&head, "X-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n", rq->id);
-	if (headers)
-		buf_put_text(&head, headers);
-	if (rq->must_close || !rq->head->keeps_alive)
-		buf_put_text(&head, "Connection: close\r\n");
-	buf_put_text(&head, "\r\n");
 	if (rq->must_close || !rq->head->keeps_alive)
 		gate_close_after_reply();
-	rq->http_status = http_status;
-	write_raw(rq, buf_span(&head));
-	buf_fini(&head);
+	rq->http_status = head->http_status;
+	put_head(&out, rq, head);
+	struct span along = span_slice(first, 0, rq->is_head_method ? 0 : RECORD_BYTES - out.len);
+	rq->reply_bytes += along.len;
+	buf_put_span(&out, along);
+	if (!buf_ok(&out) || !write_raw(rq, buf_span(&out))) {
+		rq->must_close = true;
+		return ST_IO;
+	}
+	return reply_bytes(rq, span_slice(first, along.len, first.len));
 }
 
 enum status reply_bytes(struct request *rq, struct span bytes)
@@ -127,13 +146,13 @@ enum status reply_bytes(struct request *rq, struct span bytes)
 	if (rq->is_head_method || bytes.len == 0)
 		return ST_OK;
 	rq->reply_bytes += bytes.len;
-	return mg_write(rq->connection, bytes.data, bytes.len) == (int)bytes.len ? ST_OK : ST_IO;
+	return write_raw(rq, bytes) ? ST_OK : ST_IO;
 }
 
 enum status reply_text(struct request *rq, int http_status, const char *content_type, struct span body)
 {
-	reply_head(rq, http_status, content_type, body.len, "Cache-Control: no-store\r\n");
-	return reply_bytes(rq, body);
+	const struct reply_head head = { http_status, content_type, body.len, "Cache-Control: no-store\r\n" };
+	return reply_begin(rq, &head, body);
 }
 
 enum status reply_json(struct request *rq, int http_status, const char *headers, struct buf *body)
@@ -142,14 +161,14 @@ enum status reply_json(struct request *rq, int http_status, const char *headers,
 	if (!buf_ok(body))
 		return request_refuse(rq, ST_TOO_BIG, "the answer is over its limit");
 	(void)snprintf(lines, sizeof lines, "Cache-Control: no-store\r\n%s", headers ? headers : "");
-	reply_head(rq, http_status, "application/json", body->len, lines);
-	return reply_bytes(rq, buf_span(body));
+	const struct reply_head head = { http_status, "application/json", body->len, lines };
+	return reply_begin(rq, &head, buf_span(body));
 }
 
 enum status reply_empty(struct request *rq, int http_status, const char *headers)
 {
-	reply_head(rq, http_status, "text/plain", 0, headers);
-	return ST_OK;
+	const struct reply_head head = { http_status, "text/plain", 0, headers };
+	return reply_begin(rq, &head, span_make(NULL, 0));
 }
 
 void reply_problem(struct request *rq, int http_status, const char *word, const char *why)
@@ -170,12 +189,12 @@ void reply_problem(struct request *rq, int http_status, const char *word, const 
 	json_end_object(&w);
 	(void)snprintf(lines, sizeof lines, "Cache-Control: no-store\r\n%s%s%s",
 		http_status == 503 || http_status == 429 ? "Retry-After: 1\r\n"
-		: http_status == 507			 ? "Retry-After: 10\r\n"
+		: http_status == 507                     ? "Retry-After: 10\r\n"
 							 : "",
 		http_status == 401 ? "WWW-Authenticate: Bearer realm=\"darkroom\"\r\n" : "",
 		rq->problem_headers ? rq->problem_headers : "");
-	reply_head(rq, http_status, "application/problem+json", body.len, lines);
-	if (reply_bytes(rq, buf_span(&body)) != ST_OK)
+	const struct reply_head head = { http_status, "application/problem+json", body.len, lines };
+	if (reply_begin(rq, &head, buf_span(&body)) != ST_OK)
 		rq->must_close = true;
 	buf_fini(&body);
 }

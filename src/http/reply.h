@@ -18,9 +18,16 @@ enum status reply_empty(struct request *rq, int http_status, const char *headers
 /* RFC 9457.  `why` may be NULL. */
 void reply_problem(struct request *rq, int http_status, const char *word, const char *why);
 
-/* Head of a body that follows through reply_bytes(). */
-void reply_head(
-	struct request *rq, int http_status, const char *content_type, uint64_t length, const char *headers);
+struct reply_head {
+	int http_status;
+	const char *content_type;
+	uint64_t length;
+	const char *headers; /* more lines, each ended by CRLF; NULL: none */
+};
+
+/* Sends a head and `first`, with which a body of `length` bytes begins; the rest follows through
+ * reply_bytes().  IO: the peer is gone. */
+enum status reply_begin(struct request *rq, const struct reply_head *head, struct span first) MUST_CHECK;
 /* IO: the peer is gone. */
 enum status reply_bytes(struct request *rq, struct span bytes) MUST_CHECK;
 

@@ -15,7 +15,7 @@
 #include "route.h"
 #include "visible.h"
 
-enum { PART_BYTES = 65536, WAIT_MS = 30000 };
+enum { PART_BYTES = 32768, WAIT_MS = 30000 };
 
 /* What applies to every image of one request. */
 struct upload {
@@ -128,12 +128,12 @@ static void count_refusal(enum status st)
 
 static enum status read_raw(struct request *rq, struct ingest_upload *up)
 {
-	uint8_t *part = arena_alloc(rq->arena, PART_BYTES);
+	uint8_t part[PART_BYTES];
 	uint64_t total = 0;
 	size_t got = 1;
-	enum status st = part ? ST_OK : ST_FULL;
+	enum status st = ST_OK;
 	while (st == ST_OK && got > 0) {
-		st = request_read(rq, part, PART_BYTES, &got);
+		st = request_read(rq, part, sizeof part, &got);
 		total += got;
 		if (st == ST_OK && got > 0)
 			st = ingest_body(up, span_make(part, got), &rq->why);

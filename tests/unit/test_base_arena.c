@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdalign.h>
+#include <sys/wait.h>
 
 #include "check.h"
 #include "fault.h"
@@ -127,6 +128,12 @@ TEST(bytes_and_numbers_are_each_others_inverse)
 	CHECK_EQ(num_get_u16(bytes + 6), 0xfedc);
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
 TEST(random_bytes_fill_all_and_differ)
 {
 	uint8_t a[300] = { 0 }, b[300] = { 0 };
@@ -135,6 +142,40 @@ TEST(random_bytes_fill_all_and_differ)
 	CHECK(memcmp(a, b, sizeof a) != 0);
 	CHECK(memcmp(a + 284, (uint8_t[16]){ 0 }, 16) != 0);
 	CHECK_EQ(random_bytes(NULL, 0), ST_OK);
+}
+
+/* Small shares come from one page: none is given twice, also where it is filled again. */
+TEST(random_shares_are_given_once)
+{
+	static uint64_t drawn[4096];
+	for (size_t i = 0; i < 4096; i++) {
+		REQUIRE(random_bytes(&drawn[i], sizeof drawn[i]) == ST_OK);
+	}
+	qsort(drawn, 4096, sizeof *drawn, compare_numbers);
+	for (size_t i = 1; i < 4096; i++) {
+		CHECK(drawn[i] != drawn[i - 1]);
+	}
+}
+
+TEST(a_forked_child_draws_other_random_bytes)
+{
+	uint8_t mine[32], theirs[32] = { 0 };
+	int ends[2], code = 0;
+	CHECK_EQ(random_bytes(mine, 8), ST_OK);
+	REQUIRE(pipe(ends) == 0);
+	pid_t child = fork();
+	if (child == 0) {
+		bool is_good = random_bytes(theirs, sizeof theirs) == ST_OK &&
+			       write(ends[1], theirs, sizeof theirs) == sizeof theirs;
+		_exit(is_good ? 0 : 1);
+	}
+	REQUIRE(child > 0 && waitpid(child, &code, 0) == child && code == 0);
+	REQUIRE(read(ends[0], theirs, sizeof theirs) == sizeof theirs);
+	CHECK_EQ(random_bytes(mine, sizeof mine), ST_OK);
+	CHECK(memcmp(mine, theirs, sizeof mine) != 0);
+	CHECK(memcmp(theirs, (uint8_t[32]){ 0 }, sizeof theirs) != 0);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 TEST(random_numbers_stay_below_their_limit)
@@ -189,6 +230,8 @@ int main(void)
 		CHECK_TEST(numbers_say_when_they_would_wrap),
 		CHECK_TEST(bytes_and_numbers_are_each_others_inverse),
 		CHECK_TEST(random_bytes_fill_all_and_differ),
+		CHECK_TEST(random_shares_are_given_once),
+		CHECK_TEST(a_forked_child_draws_other_random_bytes),
 		CHECK_TEST(random_numbers_stay_below_their_limit),
 #ifdef DARKROOM_FAULTS
 		CHECK_TEST(without_random_nothing_is_left_in_its_place),

@@ -92,6 +92,25 @@ TEST(numbers_are_little_endian)
 	buf_fini(&b);
 }
 
+TEST(decimals_have_every_digit)
+{
+	struct buf b;
+	buf_init(&b, 64);
+	buf_put_decimal(&b, 0);
+	buf_put_byte(&b, ' ');
+	buf_put_decimal(&b, -10);
+	buf_put_byte(&b, ' ');
+	buf_put_decimal(&b, INT64_MIN);
+	buf_put_byte(&b, ' ');
+	buf_put_decimal(&b, INT64_MAX);
+	CHECK_STR(buf_text(&b), "0 -10 -9223372036854775808 9223372036854775807");
+	buf_fini(&b);
+	buf_init(&b, 2);
+	buf_put_decimal(&b, 100);
+	CHECK(!buf_ok(&b));
+	buf_fini(&b);
+}
+
 TEST(printf_fits_whole_or_not_at_all)
 {
 	struct buf b;
@@ -161,7 +180,7 @@ TEST(without_memory_it_fails_and_keeps_what_it_had)
 	buf_init(&b, 1 << 20);
 	buf_put_text(&b, "kept");
 	fault_arm(FAULT_MEMORY, 1, ENOMEM, false);
-	CHECK(buf_extend(&b, 1000) == NULL);
+	CHECK(buf_extend(&b, 100000) == NULL);
 	CHECK(fault_has_fired());
 	fault_disarm();
 	CHECK(!buf_ok(&b));
@@ -179,6 +198,7 @@ int main(void)
 		CHECK_TEST(nothing_is_something),
 		CHECK_TEST(grows_and_keeps_what_it_had),
 		CHECK_TEST(numbers_are_little_endian),
+		CHECK_TEST(decimals_have_every_digit),
 		CHECK_TEST(printf_fits_whole_or_not_at_all),
 		CHECK_TEST(json_escapes_and_repairs_utf8),
 		CHECK_TEST(html_opens_no_tag_and_no_attribute),
