@@ -40,7 +40,8 @@ CREATE TABLE collection (
 
 -- REBUILT.  The bytes of one content in one collection, or of one rendition.  Written by the applier with its
 -- BLOB record; `uses` counts the images and renditions that refer to it.  Dies when nothing refers to it
--- and nobody holds a pin.  `address` is the keyed HMAC of the bytes, NULL for renditions.
+-- and nobody holds a pin.  `address` is the keyed HMAC of the bytes, NULL for renditions; it is sealed in the
+-- images only, so a rebuild does not know it of a blob that none refers to any more.
 CREATE TABLE blob (
 	number      INTEGER PRIMARY KEY,
 	blob_id     BLOB NOT NULL UNIQUE CHECK (length(blob_id) = 16),

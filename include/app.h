@@ -19,9 +19,10 @@ struct app; /* opaque */
 enum app_use { APP_SERVE, APP_ADMINISTER, APP_REBUILD, APP_VERIFY };
 
 /* Opens (APP_SERVE also makes) the data directory of `config`, replays and prepares.  `why` gets one whole
- * sentence when it is not OK: what, why, what to do.  BUSY: another process has the directory. */
-enum status app_open(
-	const struct config *config, enum app_use use, struct app **out, struct buf *why) MUST_CHECK;
+ * sentence when it is not OK: what, why, what to do.  BUSY: another process has the directory.  `progress`
+ * is told of the replay; NULL is fine. */
+enum status app_open(const struct config *config, enum app_use use, const struct commit_progress *progress,
+	struct app **out, struct buf *why) MUST_CHECK;
 
 struct app_welcome {
 	bool is_new;
@@ -36,6 +37,7 @@ enum status app_serve(struct app *app, struct app_welcome *welcome, struct buf *
 const struct admin_services *app_admin(struct app *app);
 struct commit *app_commit(struct app *app);
 struct catalog *app_catalog(struct app *app);
+struct keyring *app_keyring(struct app *app);
 
 /* Reads certificate files again (SIGHUP). */
 void app_reload(struct app *app);

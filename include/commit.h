@@ -40,13 +40,21 @@ struct commit_options {
 /* Opens both stores.  Nothing can be committed yet. */
 enum status commit_open(const struct commit_options *options, struct commit **out) MUST_CHECK;
 
+/* Told of a long look at the stores by the thread that looks, after each batch or image: how many bytes of
+ * how many are behind it, and images so far.  Often: whoever shows it takes what it wants. */
+struct commit_progress {
+	void (*tell)(void *context, uint64_t done, uint64_t total, uint64_t images);
+	void *context;
+};
+
 struct commit_replay_report {
 	uint64_t batches, images, results, erases, voided, damaged;
 };
 /* Applies what the catalog has not seen, voids what cannot be opened, and carries out every ERASE whose
  * target is not zero yet.  Damage is logged and counted, never a reason to stop.  With an empty catalog this
- * is the rebuild. */
-enum status commit_replay(struct commit *c, struct commit_replay_report *out) MUST_CHECK;
+ * is the rebuild.  `progress` may be NULL. */
+enum status commit_replay(struct commit *c, const struct commit_progress *progress,
+	struct commit_replay_report *out) MUST_CHECK;
 
 /* Starts writers and applier.  From here on the calls below work. */
 enum status commit_start(struct commit *c) MUST_CHECK;
@@ -121,15 +129,15 @@ struct queue *commit_bell(struct commit *c);
 
 /* damaged: records and gaps that disagree with themselves · dangling: rows whose bytes do not open · lost:
  * images that open and have no row · orphans: blobs without a row, garbage that waits for its blocks to be
- * given back, no finding. */
+ * given back, no finding · blobs: those with a row, at its place and sound, however many images share one. */
 struct commit_verify_report {
 	uint64_t batches, records, images, blobs, bytes, damaged, dangling, lost, orphans;
 };
 /* Reads every record of both stores, checks every checksum, opens every live image's seal and every chunk
  * of every live blob, and compares with the catalog (which commit_replay() brought up to date).  Each
- * finding is one line through `say`.  INVALID: something is hurt. */
+ * finding is one line through `say`.  `progress` may be NULL.  INVALID: something is hurt. */
 enum status commit_verify(struct commit *c, void (*say)(void *context, const char *line), void *context,
-	struct commit_verify_report *out) MUST_CHECK;
+	const struct commit_progress *progress, struct commit_verify_report *out) MUST_CHECK;
 
 /* Nobody is kept waiting from here on: not for processing, not for a full disk.  Commits still work. */
 void commit_drain(struct commit *c);

@@ -86,6 +86,9 @@ enum status keyring_create(const struct keyring_options *options) MUST_CHECK;
  * CORRUPT: a slot is lost in both mirrors.  IO: the same, but because it could not be read. */
 enum status keyring_open(const struct keyring_options *options, struct keyring **out) MUST_CHECK;
 void keyring_close(struct keyring *kr);
+/* Slots that one mirror did not have whole when the keyring was opened, and that the other gave back; for
+ * verify. */
+uint64_t keyring_torn_slots(const struct keyring *kr);
 
 /* --- epochs --- */
 

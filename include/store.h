@@ -100,6 +100,8 @@ enum status store_roll(struct store *st) MUST_CHECK;
 
 /* Segment numbers that exist, ascending.  Gives an array; end with memory_free(). */
 enum status store_segments(struct store *st, uint32_t **numbers, size_t *count) MUST_CHECK;
+/* Bytes of a segment's file; 0 where there is none. */
+uint64_t store_segment_size(struct store *st, uint32_t segment);
 
 /* Ends the writer after what is queued is written; store_submit() answers STOPPED from now on. */
 void store_stop(struct store *st);

@@ -212,10 +212,10 @@ static enum status open_commit(struct app *app, struct buf *why)
 	return st;
 }
 
-static enum status replay(struct app *app, struct buf *why)
+static enum status replay(struct app *app, const struct commit_progress *progress, struct buf *why)
 {
 	struct commit_replay_report report = { 0 };
-	enum status st = commit_replay(app->commit, &report);
+	enum status st = commit_replay(app->commit, progress, &report);
 	if (st != ST_OK)
 		buf_printf(why, "the segments cannot be replayed: %s (see the log)", status_text(st));
 	return st;
@@ -269,8 +269,16 @@ static enum status prepare_time(struct app *app, struct buf *why)
 	return st;
 }
 
-static enum status open_all(struct app *app, enum app_use use, struct buf *why)
+/* What app_open() was asked for. */
+struct opening {
+	const struct config *config;
+	enum app_use use;
+	const struct commit_progress *progress;
+};
+
+static enum status open_all(struct app *app, const struct opening *o, struct buf *why)
 {
+	enum app_use use = o->use;
 	enum status st = directory_open(&app->config, use == APP_SERVE, &app->directory, why);
 	if (st == ST_OK)
 		st = open_keys(app, use == APP_SERVE, why);
@@ -291,13 +299,12 @@ static enum status open_all(struct app *app, enum app_use use, struct buf *why)
 	if (st == ST_OK && use != APP_ADMINISTER)
 		st = prepare_time(app, why);
 	if (st == ST_OK && use != APP_ADMINISTER)
-		st = replay(app, why);
+		st = replay(app, o->progress, why);
 	return st;
 }
 
 /* *may_retry: it failed and the reserve was given up, so a second try finds room. */
-static enum status open_once(const struct config *config, enum app_use use, struct app **out, struct buf *why,
-	bool *may_retry)
+static enum status open_once(const struct opening *o, struct app **out, struct buf *why, bool *may_retry)
 {
 	struct app *app = memory_alloc(sizeof *app);
 	*may_retry = false;
@@ -305,9 +312,9 @@ static enum status open_once(const struct config *config, enum app_use use, stru
 		buf_put_text(why, "there is no memory");
 		return ST_FULL;
 	}
-	app->config = *config;
+	app->config = *o->config;
 	app->directory = (struct directory){ .fd = -1, .lock_fd = -1, .keys_fd = -1 };
-	enum status st = open_all(app, use, why);
+	enum status st = open_all(app, o, why);
 	if (st == ST_OK) {
 		*out = app;
 		return ST_OK;
@@ -318,16 +325,18 @@ static enum status open_once(const struct config *config, enum app_use use, stru
 	return st;
 }
 
-enum status app_open(const struct config *config, enum app_use use, struct app **out, struct buf *why)
+enum status app_open(const struct config *config, enum app_use use, const struct commit_progress *progress,
+	struct app **out, struct buf *why)
 {
+	const struct opening o = { config, use, progress };
 	struct app *app = NULL;
 	bool may_retry = false;
 	enum status st = query_init_memory();
 	if (st == ST_OK)
-		st = open_once(config, use, &app, why, &may_retry);
+		st = open_once(&o, &app, why, &may_retry);
 	if (st != ST_OK && may_retry) {
 		buf_clear(why);
-		st = open_once(config, use, &app, why, &may_retry);
+		st = open_once(&o, &app, why, &may_retry);
 	}
 	if (st != ST_OK) {
 		if (buf_span(why).len == 0)
@@ -352,6 +361,11 @@ const struct admin_services *app_admin(struct app *app)
 struct commit *app_commit(struct app *app)
 {
 	return app->commit;
+}
+
+struct keyring *app_keyring(struct app *app)
+{
+	return app->keyring;
 }
 
 struct catalog *app_catalog(struct app *app)

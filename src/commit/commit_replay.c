@@ -23,6 +23,7 @@ struct replay {
 	struct commit *c;
 	int store;
 	struct commit_replay_report *report;
+	struct course *course;
 	struct item *items;
 	size_t count; /* of items with a change */
 };
@@ -228,20 +229,38 @@ static enum status replay_store(struct replay *r)
 			st = replay_batch(r, &batch);
 		else
 			damage(r, (struct place){ batch.end.segment, batch.from, 0 }, batch.why);
+		course_at(r->course, r->store, batch.end, r->report->images);
 	}
 	store_scan_close(scan);
 	return st == ST_NOT_FOUND ? ST_OK : st;
 }
 
-enum status commit_replay(struct commit *c, struct commit_replay_report *out)
+static enum status begin_course(
+	struct course *course, struct commit *c, const struct commit_progress *progress)
 {
+	uint32_t from[CATALOG_STORES] = { 0 };
 	enum status st = ST_OK;
+	for (int store = CATALOG_ORIGINALS; st == ST_OK && store <= CATALOG_PROCESSED; store++) {
+		struct catalog_position applied = { 0 };
+		st = catalog_applied(c->catalog, store, &applied);
+		from[store - 1] = applied.segment;
+	}
+	return st == ST_OK ? course_begin(course, c, progress, from) : st;
+}
+
+enum status commit_replay(
+	struct commit *c, const struct commit_progress *progress, struct commit_replay_report *out)
+{
+	struct course course;
 	struct commit_replay_report report = { 0 };
+	enum status st = begin_course(&course, c, progress);
 	/* Originals first: a RESULT asks for its image's row. */
 	for (int store = CATALOG_ORIGINALS; st == ST_OK && store <= CATALOG_PROCESSED; store++) {
-		struct replay r = { .c = c, .store = store, .report = &report };
+		struct replay r = { .c = c, .store = store, .report = &report, .course = &course };
 		st = replay_store(&r);
 	}
+	if (st == ST_OK)
+		course_end(&course, report.images);
 	log_event(st == ST_OK ? LOG_INFO : LOG_ERROR, "commit.log.replayed",
 		LOG_U64("batches", report.batches), LOG_U64("images", report.images),
 		LOG_U64("results", report.results), LOG_U64("erases", report.erases),

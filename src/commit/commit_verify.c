@@ -16,6 +16,7 @@ struct verify {
 	void (*say)(void *context, const char *line);
 	void *context;
 	struct commit_verify_report *report;
+	struct course course;
 	struct catalog_position applied; /* of the store in hand */
 	int store;
 	uint8_t *sealed, *plain; /* one chunk each */
@@ -74,7 +75,19 @@ static enum status check_blob(struct verify *v, const struct scan_record *rec)
 		damage(v, rec->at, "the catalog has this BLOB at another place");
 	else if (!rec->is_body_sound)
 		damage(v, rec->at, "a BLOB in use disagrees with its checksum");
+	else
+		v->report->blobs++;
 	return ST_OK;
+}
+
+static void check_columns(struct verify *v, const uint8_t *id, const char *differs)
+{
+	char what[96];
+	if (!differs)
+		return;
+	v->report->dangling++;
+	(void)snprintf(what, sizeof what, "the catalog says something else of its %s", differs);
+	say_image(v, id, what, ST_MISMATCH);
 }
 
 /* An image that opens has a row, unless it is due or its Idempotency-Key had a first one. */
@@ -85,6 +98,8 @@ static enum status check_row(
 	enum status st = catalog_find_image(v->c->catalog, image->id, &row);
 	if (st == ST_OK && !is_same(row.record_at, rec->at))
 		damage(v, rec->at, "the catalog has this IMAGE at another place");
+	else if (st == ST_OK)
+		check_columns(v, image->id, commit_compare_image(&row, image));
 	if (st == ST_OK || image->expires_at <= clock_now_ms(v->c->clock))
 		return st == ST_NOT_FOUND ? ST_OK : st;
 	if (st == ST_NOT_FOUND && image->has_idempotency &&
@@ -115,6 +130,45 @@ static enum status check_image(struct verify *v, const struct scan_record *rec, 
 	return st == ST_GONE || st == ST_CORRUPT ? ST_OK : st;
 }
 
+/* The RESULT that the row names; others are void. */
+static enum status compare_result(struct verify *v, const struct scan_record *rec,
+	const struct catalog_image *row, struct record_result *what)
+{
+	struct catalog_rendition rows[RENDITIONS_MAX];
+	struct image_key *key = NULL;
+	struct buf plain;
+	size_t count = 0;
+	buf_init(&plain, RECORD_SEALED_MAX);
+	enum status st = commit_image_key(v->c, row, &key);
+	if (st == ST_OK)
+		st = commit_unseal_result(key, rec->body, &plain, what);
+	if (st == ST_OK)
+		st = catalog_renditions(v->c->catalog, row->number, rows, &count);
+	if (st == ST_OK)
+		check_columns(v, row->id, commit_compare_result(row, rows, count, &what->result));
+	image_key_release(key);
+	buf_wipe(&plain);
+	return st;
+}
+
+/* One that does not open is found where the image's content is. */
+static enum status check_result(struct verify *v, const struct scan_record *rec)
+{
+	struct record_clear clear;
+	struct catalog_image row;
+	enum status st = record_get_result_head(rec->body, &clear);
+	if (st == ST_OK)
+		st = catalog_find_image(v->c->catalog, clear.id, &row);
+	if (st == ST_OK && is_same(row.result_at, rec->at)) {
+		struct record_result *what = memory_alloc(sizeof *what);
+		st = what ? compare_result(v, rec, &row, what) : ST_FULL;
+		if (what)
+			memory_wipe(what, sizeof *what);
+		memory_free(what);
+	}
+	return st == ST_NOT_FOUND || st == ST_GONE || st == ST_CORRUPT ? ST_OK : st;
+}
+
 static enum status check_record(struct verify *v, const struct scan_record *rec, uint64_t sequence)
 {
 	v->report->records++;
@@ -125,6 +179,8 @@ static enum status check_record(struct verify *v, const struct scan_record *rec,
 		damage(v, rec->at, "a record disagrees with its checksum");
 		return ST_OK;
 	}
+	if (rec->kind == RECORD_RESULT)
+		return check_result(v, rec);
 	return rec->kind == RECORD_IMAGE ? check_image(v, rec, sequence) : ST_OK;
 }
 
@@ -136,6 +192,7 @@ static enum status check_log(struct verify *v)
 	if (st == ST_OK)
 		st = store_scan_open(commit_store(v->c, v->store), (struct position){ 0 }, &scan);
 	while (st == ST_OK && (st = store_scan_next(scan, &batch)) == ST_OK) {
+		course_at(&v->course, v->store, batch.end, v->report->images);
 		if (batch.finding == SCAN_DAMAGED) {
 			damage(v, (struct place){ batch.end.segment, batch.from, 0 }, batch.why);
 			continue;
@@ -174,7 +231,6 @@ static enum status open_content(struct verify *v, const struct content *what)
 	}
 	blob_cipher_free(cipher);
 	memory_wipe(v->plain, SEAL_CHUNK);
-	v->report->blobs += st == ST_OK;
 	return st;
 }
 
@@ -247,6 +303,7 @@ static enum status check_catalog(struct verify *v)
 		st = catalog_walk(v->c->catalog, after, page, PAGE, &count);
 		for (size_t i = 0; st == ST_OK && i < count; i++) {
 			check_live(v, &page[i]);
+			course_add(&v->course, page[i].bytes, v->report->images);
 			after = page[i].number;
 		}
 	}
@@ -254,18 +311,33 @@ static enum status check_catalog(struct verify *v)
 	return st;
 }
 
+/* All segments, then once more the originals, as they are opened.  Counts that the catalog cannot give only
+ * make it less exact. */
+static enum status begin_course(struct verify *v, const struct commit_progress *progress)
+{
+	static const uint32_t all[CATALOG_STORES] = { 0 };
+	struct catalog_stats stats;
+	enum status st = course_begin(&v->course, v->c, progress, all);
+	if (st == ST_OK && progress &&
+		catalog_stats(v->c->catalog, NULL, 0, clock_now_ms(v->c->clock), &stats) == ST_OK)
+		v->course.total += (uint64_t)stats.bytes;
+	return st;
+}
+
 enum status commit_verify(struct commit *c, void (*say)(void *context, const char *line), void *context,
-	struct commit_verify_report *out)
+	const struct commit_progress *progress, struct commit_verify_report *out)
 {
 	memset(out, 0, sizeof *out);
 	struct verify v = { .c = c, .say = say, .context = context, .report = out };
 	v.sealed = memory_resize(NULL, SEAL_CHUNK + CHUNK_TAG);
 	v.plain = memory_resize(NULL, SEAL_CHUNK);
-	enum status st = v.sealed && v.plain ? ST_OK : ST_FULL;
+	enum status st = v.sealed && v.plain ? begin_course(&v, progress) : ST_FULL;
 	for (v.store = CATALOG_ORIGINALS; st == ST_OK && v.store <= CATALOG_PROCESSED; v.store++)
 		st = check_log(&v);
 	if (st == ST_OK)
 		st = check_catalog(&v);
+	if (st == ST_OK)
+		course_end(&v.course, out->images);
 	memory_free(v.sealed);
 	memory_free(v.plain);
 	if (st == ST_OK && out->damaged + out->dangling + out->lost > 0)

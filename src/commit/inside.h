@@ -71,6 +71,24 @@ size_t pending_add(struct pending *p, enum record_kind kind, enum catalog_change
 /* The applier's thread. */
 void commit_apply(void *commit);
 
+/* How far a look at both stores is.  Without a listener it costs nothing. */
+struct course {
+	struct commit *c;
+	const struct commit_progress *listener; /* may be NULL */
+	uint64_t total, behind;                 /* behind: whole segments, and what was added */
+	int store;                              /* of the segment in hand, as is the next; 0: none */
+	uint32_t segment;
+};
+/* Both stores, each from a segment on (0: all of it). */
+enum status course_begin(struct course *x, struct commit *c, const struct commit_progress *listener,
+	const uint32_t from[CATALOG_STORES]) MUST_CHECK;
+/* The scan of `store` stands at `at`. */
+void course_at(struct course *x, int store, struct position at, uint64_t images);
+/* So many bytes besides the segments were read. */
+void course_add(struct course *x, uint64_t bytes, uint64_t images);
+/* All is behind. */
+void course_end(struct course *x, uint64_t images);
+
 void pins_init(struct pins *p);
 void pins_fini(struct pins *p);
 
@@ -96,6 +114,10 @@ enum status commit_unseal_image(struct commit *c, struct record_parts parts, str
 /* The same for a RESULT, whose private JSON is lent from `plain`, a buf that the caller inits and wipes. */
 enum status commit_unseal_result(
 	struct image_key *key, struct span body, struct buf *plain, struct record_result *out) MUST_CHECK;
+/* For verify: the first column in which a row is not what its record says; NULL: none. */
+const char *commit_compare_image(const struct catalog_image *row, const struct catalog_image *record);
+const char *commit_compare_result(const struct catalog_image *row, const struct catalog_rendition *rows,
+	size_t count, const struct catalog_result *record);
 /* The image's key, from the head of its IMAGE record.  GONE, CORRUPT, IO. */
 enum status commit_image_key(
 	struct commit *c, const struct catalog_image *image, struct image_key **out) MUST_CHECK;

@@ -71,6 +71,7 @@ static enum status check_heads(struct keyring *kr, const struct keyring_head *ex
 	}
 	if (st[0] == ST_OK && st[1] == ST_OK)
 		return ST_OK;
+	kr->torn_slots++; /* a head is eight slots long; that it was hurt is what counts */
 	log_event(LOG_WARN, "keyring.head.repaired", LOG_TEXT("name", mirror_names[st[0] == ST_OK]));
 	return mirrors_write_head(&kr->mirrors, st[0] == ST_OK, expected);
 }
@@ -124,6 +125,11 @@ static void free_slots(struct slot *slots)
 	if (slots)
 		memory_wipe(slots, KEYRING_SLOTS * sizeof *slots);
 	memory_free(slots);
+}
+
+uint64_t keyring_torn_slots(const struct keyring *kr)
+{
+	return kr->torn_slots;
 }
 
 void keyring_close(struct keyring *kr)

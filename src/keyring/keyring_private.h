@@ -27,6 +27,7 @@ struct keyring {
 	struct root_keys *root;
 	uint8_t directory_id[DIRECTORY_ID_BYTES];
 	uint16_t node;
+	uint64_t torn_slots; /* found and repaired when it was opened */
 
 	/* owned by whoever set is_writing */
 	struct mirrors mirrors;

@@ -10,7 +10,7 @@
 struct repair {
 	struct slot *sides[MIRRORS]; /* all slots as each mirror has them */
 	uint8_t *changed[MIRRORS];
-	uint64_t lost, differing;
+	uint64_t lost, differing, torn;
 	uint32_t first_lost;
 };
 
@@ -71,6 +71,7 @@ static void merge(struct keyring *kr, struct repair *r)
 			r->first_lost = r->lost++ == 0 ? i : r->first_lost;
 			continue;
 		}
+		r->torn += a->state == SLOT_TORN || b->state == SLOT_TORN;
 		kr->image[i] = *chosen;
 		r->changed[0][i] = !is_same(chosen, a);
 		r->changed[1][i] = !is_same(chosen, b);
@@ -85,7 +86,8 @@ static enum status write_back(struct keyring *kr, struct repair *r)
 	enum status st = ST_OK;
 	if (r->differing == 0)
 		return ST_OK;
-	log_event(LOG_WARN, "keyring.mirrors.repaired", LOG_U64("slots", r->differing));
+	log_event(LOG_WARN, "keyring.mirrors.repaired", LOG_U64("slots", r->differing),
+		LOG_U64("torn", r->torn));
 	for (int which = 0; st == ST_OK && which < MIRRORS; which++)
 		if (memchr(r->changed[which], 1, KEYRING_SLOTS))
 			st = mirrors_write_one(&kr->mirrors, which, kr->image, r->changed[which]);
@@ -136,6 +138,7 @@ enum status keyring_load(struct keyring *kr)
 		st = write_back(kr, &r);
 	if (st == ST_OK)
 		memcpy(kr->slots, kr->image, KEYRING_SLOTS * sizeof *kr->slots);
+	kr->torn_slots += r.torn;
 	repair_fini(&r);
 	return st;
 }

@@ -31,7 +31,7 @@ static enum status execute(
 	if (st != ST_NOT_FOUND)
 		return st;
 	log_configure(LOG_WARN, LOG_FORMAT_TEXT);
-	st = app_open(config, APP_ADMINISTER, &app, why);
+	st = app_open(config, APP_ADMINISTER, NULL, &app, why);
 	if (st == ST_OK)
 		admin_execute(app_admin(app), request, reply);
 	app_close(app);

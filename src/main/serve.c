@@ -79,7 +79,7 @@ int serve_run(const struct config *config, serve_started started, void *context)
 	(void)signal(SIGPIPE, SIG_IGN);
 	memory_forbid_dumps();
 	buf_init(&why, 4096);
-	enum status st = app_open(config, APP_SERVE, &app, &why);
+	enum status st = app_open(config, APP_SERVE, NULL, &app, &why);
 	if (st == ST_OK)
 		st = app_serve(app, &welcome, &why);
 	if (st == ST_OK) {

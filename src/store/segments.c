@@ -84,6 +84,17 @@ enum status store_segment_list(struct store *st, uint32_t **numbers, size_t *cou
 	return ST_OK;
 }
 
+uint64_t store_segment_size(struct store *st, uint32_t segment)
+{
+	int fd = -1;
+	uint64_t size = 0;
+	if (store_segment_open(st, segment, FILE_READ, &fd) != ST_OK || file_size(fd, &size) != ST_OK) {
+		size = 0;
+	}
+	file_close(&fd);
+	return size;
+}
+
 uint64_t store_segment_blocks(int fd)
 {
 	struct stat info;

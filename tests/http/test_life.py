@@ -2,6 +2,7 @@
 import concurrent.futures
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -154,6 +155,53 @@ def test_verify_finds_damage(own_server):
         file.write(bytes([byte[0] ^ 1]))
     done = run("verify", "--data", server.data)
     assert done.returncode == 1 and " 0 damaged" not in done.out, done.out + done.err
+
+
+PROGRESS = r"{}: \d+\.\d of \d+\.\d [kMGT]B(, [\d,]+ images)?"
+
+
+def on_a_terminal(*arguments):
+    """One command whose standard error is a terminal; gives its exit code and what it wrote to each."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen([str(BINARY), *map(str, arguments)], stdout=subprocess.PIPE, stderr=theirs, env=environment()) as process:
+        os.close(theirs)
+        seen = b""
+        try:
+            while part := os.read(ours, 65536):
+                seen += part
+        except OSError:
+            pass  # so a terminal says that nobody writes to it any more
+        os.close(ours)
+        out = process.stdout.read().decode()
+    return process.returncode, out, seen.decode()
+
+
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+def test_progress_is_shown_to_who_sees_it(own_server, command):
+    server = own_server()
+    fill(server)
+    server.stop()
+    plain = run(command, "--data", server.data)
+    asked = run(command, "--data", server.data, "--progress")
+    assert plain.returncode == asked.returncode == 0 and plain.out and asked.out == plain.out
+    assert plain.err == ""
+    lines = asked.err.splitlines()
+    assert lines and all(re.fullmatch(PROGRESS.format(command), line) for line in lines), asked.err
+    code, out, seen = on_a_terminal(command, "--data", server.data)
+    assert code == 0 and out == plain.out
+    first, *steps = seen.removesuffix("\r\n").split("\r")
+    assert first == "" and all(re.fullmatch(PROGRESS.format(command) + " ", step) for step in steps), seen
+    done, total = re.search(r"([\d.]+) of ([\d.]+) ", steps[-1]).groups()
+    assert len(steps) >= 2 and done == total and steps[-1].endswith(" 8 images ")
+
+
+def test_verify_counts_a_shared_blob_once(own_server):
+    server = own_server("--workers", "0")
+    for _ in range(3):
+        server.admin.upload(images.small(1))
+    server.admin.upload(images.small(2))
+    server.stop()
+    assert " 4 images, 2 blobs, " in run("verify", "--data", server.data).out
 
 
 @pytest.mark.parametrize("loss", ["catalog.db", "nothing"])

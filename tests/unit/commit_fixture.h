@@ -92,7 +92,7 @@ static inline void world_prepare(struct world *w, int64_t until_ms)
 static inline struct commit_replay_report world_start(struct world *w)
 {
 	struct commit_replay_report report = { 0 };
-	must(commit_replay(w->commit, &report) == ST_OK);
+	must(commit_replay(w->commit, NULL, &report) == ST_OK);
 	world_prepare(w, clock_now_ms(w->clock) + 25 * (int64_t)HOUR);
 	must(commit_start(w->commit) == ST_OK);
 	return report;
@@ -360,7 +360,7 @@ static inline void check_sound(struct world *w)
 {
 	struct commit_verify_report report;
 	char why[256];
-	CHECK_EQ(commit_verify(w->commit, say_aloud, NULL, &report), ST_OK);
+	CHECK_EQ(commit_verify(w->commit, say_aloud, NULL, NULL, &report), ST_OK);
 	CHECK_EQ(report.damaged + report.dangling + report.lost, 0);
 	CHECK_EQ(catalog_verify(w->catalog, why), ST_OK);
 }

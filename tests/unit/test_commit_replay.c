@@ -80,8 +80,8 @@ TEST(replaying_twice_changes_nothing)
 	CHECK_EQ(report.images + report.results + report.erases + report.damaged, 0);
 	world_stop(&w);
 	world_open(&w);
-	CHECK_EQ(commit_replay(w.commit, &report), ST_OK);
-	CHECK_EQ(commit_replay(w.commit, &report), ST_OK);
+	CHECK_EQ(commit_replay(w.commit, NULL, &report), ST_OK);
+	CHECK_EQ(commit_replay(w.commit, NULL, &report), ST_OK);
 	CHECK_EQ(report.batches, 0);
 	char *after = dump_catalog(&w);
 	CHECK_STR(before, after);
@@ -170,7 +170,7 @@ TEST(unfinished_erase_is_carried_out)
 	CHECK(!is_key_zero(&w, &image));
 	world_open(&w);
 	struct commit_replay_report report = { 0 };
-	CHECK_EQ(commit_replay(w.commit, &report), ST_OK);
+	CHECK_EQ(commit_replay(w.commit, NULL, &report), ST_OK);
 	CHECK_EQ(report.erases, 1);
 	CHECK(is_key_zero(&w, &image));
 	CHECK(!is_key_zero(&w, &other));
@@ -258,7 +258,7 @@ TEST(a_hurt_image_is_counted_and_passed_over)
 	flip(&w, "originals", key.record_at, 48 + 20);       /* in the wrapped key */
 	CHECK_EQ(read_back(&w, &body, 1), ST_CORRUPT);
 	CHECK_EQ(read_back(&w, &key, 2), ST_CORRUPT);
-	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, &found), ST_INVALID);
+	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, NULL, &found), ST_INVALID);
 	CHECK_EQ(found.damaged, 2);
 	CHECK_EQ(found.dangling, 2);
 	struct commit_replay_report report = world_rebuild(&w);
@@ -283,13 +283,13 @@ TEST(a_hurt_blob_is_found_by_verify)
 	CHECK_EQ(read_back(&w, &image, 1), ST_CORRUPT);
 	CHECK_EQ(commit_open_image(w.commit, &image, &opened), ST_OK);
 	commit_opened_fini(&opened);
-	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, &found), ST_INVALID);
+	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, NULL, &found), ST_INVALID);
 	CHECK_EQ(found.damaged, 1);
 	CHECK_EQ(found.dangling, 1);
 	CHECK_EQ(found.images, 1);
 	flip(&w, "originals", image.blob_at, 48 + 32 + SEAL_CHUNK + 100);
 	flip(&w, "processed", image.result_at, 48 + 70);
-	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, &found), ST_INVALID);
+	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, NULL, &found), ST_INVALID);
 	CHECK_EQ(found.damaged, 1);
 	CHECK_EQ(found.dangling, 1);
 	world_end(&w);
@@ -309,12 +309,56 @@ TEST(verify_sees_a_missing_row)
 	change.erased_id = image.id;
 	struct catalog_batch batch = { CATALOG_ORIGINALS, applied, &change };
 	CHECK_EQ(catalog_apply(w.catalog, &batch, 1, NOW), ST_OK);
-	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, &found), ST_INVALID);
+	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, NULL, &found), ST_INVALID);
 	CHECK_EQ(found.lost, 1);
 	CHECK_EQ(found.dangling + found.damaged, 0);
 	/* Past its time the row is missing for good reason. */
 	clock_set(w.clock, image.expires_at);
-	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, &found), ST_OK);
+	CHECK_EQ(commit_verify(w.commit, say_nothing, NULL, NULL, &found), ST_OK);
+	world_end(&w);
+}
+
+struct listener {
+	uint64_t calls, done, total, images;
+	bool is_backwards;
+};
+
+static void listen(void *context, uint64_t done, uint64_t total, uint64_t images)
+{
+	struct listener *l = context;
+	l->is_backwards |= done < l->done || done > total || (l->calls > 0 && total != l->total);
+	*l = (struct listener){ l->calls + 1, done, total, images, l->is_backwards };
+}
+
+/* Of one content under two images there is one blob; and both looks tell how far they are, forwards to the
+ * end. */
+TEST(verify_counts_a_shared_blob_once_and_tells_its_progress)
+{
+	struct world w;
+	struct commit_verify_report found;
+	struct listener verified = { 0 }, replayed = { 0 };
+	world_begin(&w);
+	struct catalog_image image = put_image(&w, 1, 100000, HOUR);
+	struct sample linked = { .collection = 1, .seed = 1, .len = 100000, .keep_ms = HOUR, .link = &image };
+	struct catalog_image other;
+	struct commit_answer answer;
+	CHECK_EQ(put_sample(&w, &linked, &other, &answer), ST_OK);
+	put_results(&w, &image);
+	const struct commit_progress verify = { listen, &verified }, replay = { listen, &replayed };
+	CHECK_EQ(commit_verify(w.commit, say_aloud, NULL, &verify, &found), ST_OK);
+	CHECK_EQ(found.images, 2);
+	CHECK_EQ(found.blobs, 2); /* and one of its rendition */
+	CHECK(verified.calls >= 4 && !verified.is_backwards);
+	CHECK_EQ(verified.images, 2);
+	CHECK(verified.total > 2 * 100000 && verified.done == verified.total);
+	world_stop(&w);
+	must(catalog_remove(w.catalog_path) == ST_OK);
+	world_open(&w);
+	struct commit_replay_report report;
+	CHECK_EQ(commit_replay(w.commit, &replay, &report), ST_OK);
+	CHECK(replayed.calls >= 3 && !replayed.is_backwards);
+	CHECK_EQ(replayed.images, 2);
+	CHECK(replayed.total >= 100000 && replayed.done == replayed.total);
 	world_end(&w);
 }
 
@@ -330,6 +374,7 @@ int main(void)
 		CHECK_TEST(a_hurt_image_is_counted_and_passed_over),
 		CHECK_TEST(a_hurt_blob_is_found_by_verify),
 		CHECK_TEST(verify_sees_a_missing_row),
+		CHECK_TEST(verify_counts_a_shared_blob_once_and_tells_its_progress),
 	};
 	return check_run(tests, sizeof tests / sizeof *tests);
 }
