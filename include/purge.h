@@ -28,19 +28,25 @@ struct purge_options {
 enum status purge_new(const struct purge_options *options, struct purge **out) MUST_CHECK;
 void purge_free(struct purge *p);
 
-/* Destroys every epoch key due at trusted now, unless the clock is held; appends their receipts.  Gives
- * how many. */
+/* Destroys every epoch key due at trusted now, unless the clock is held.  Gives how many; their receipts come
+ * with their rows' turn and name this time. */
 enum status purge_due(struct purge *p, uint64_t *destroyed) MUST_CHECK;
 
 /* The same at the start, when nothing else is open yet: a full disk or a damaged catalog cannot put it
  * off. */
 enum status purge_due_keys(struct keyring *keyring, struct clock *clock, uint64_t *destroyed) MUST_CHECK;
 
-/* One bounded round: forget up to PURGE_ROWS_BATCH rows of destroyed epochs, drop empty segments, punch
- * dead runs (when `is_hourly`), checkpoint.  Gives whether more is waiting. */
+/* One bounded round: receipts, then up to PURGE_ROWS_BATCH rows of destroyed epochs; dead runs are punched
+ * when `is_hourly`; when no row waits any more, the log is checkpointed and a few empty segments are dropped.
+ * Gives whether more is waiting.  BUSY: a reader held the checkpoint back; a later round tries again. */
 enum status purge_housekeeping(struct purge *p, bool is_hourly, bool *has_more) MUST_CHECK;
 
-/* Early erase: commit_erase(), then a receipt.  NOT_FOUND; IO: do not believe it. */
+/* How long the oldest rows that wait to be forgotten have been due, as of the last round; 0 when none are.
+ * From the retention thread. */
+int64_t purge_backlog_ms(struct purge *p);
+
+/* Early erase: commit_erase(), then a receipt; one that cannot be written now is owed, and written by a later
+ * round.  NOT_FOUND; IO: do not believe it. */
 enum status purge_erase(struct purge *p, const struct catalog_image *image) MUST_CHECK;
 
 /* Age in ms of the oldest key that is due and not destroyed; 0 when none. */

@@ -2,7 +2,8 @@
  *
  * Wakes every second (sooner under a time scale), at each wake: tick the clock,
  * destroy what is due, make slots ahead, store the clock's high-water mark,
- * housekeeping in small steps until nothing waits, metrics.
+ * metrics.  In between housekeeping goes on in small rounds with rests, so that
+ * ingest hardly feels it, and a key that comes due waits for one round at most.
  */
 #ifndef DARKROOM_RETENTION_H
 #define DARKROOM_RETENTION_H

@@ -12,7 +12,10 @@
 #include "metrics.h"
 #include "purge_private.h"
 
-enum { EPOCHS_A_ROUND = 256, DEAD_A_ROUND = 512, RUN_GAP = 16384 };
+enum { EPOCHS_A_ROUND = 256, DEAD_A_ROUND = 512, DROPS_A_ROUND = 16, RUN_GAP = 16384 };
+
+/* A checkpoint syncs, and one that a reader holds back keeps the applier waiting for a moment. */
+enum { CHECKPOINT_EVERY_MS = 1000 };
 
 /* The highest epoch below which every key is destroyed; 0 when that is not so for any. */
 static uint32_t last_destroyed(struct purge *p)
@@ -22,45 +25,70 @@ static uint32_t last_destroyed(struct purge *p)
 	return oldest != 0 && oldest <= due ? oldest - 1 : due;
 }
 
-/* A receipt stands before its rows go: a crash in between writes none twice and forgets none. */
-static enum status write_receipts(struct purge *p, uint32_t last, uint32_t *covered)
+static enum status write_receipt(struct purge *p, const struct catalog_epoch_count *counted)
+{
+	bool has_receipt = false;
+	enum status st = control_has_epoch_receipt(p->options.control, counted->epoch, &has_receipt);
+	if (st != ST_OK || has_receipt)
+		return st;
+	struct receipt_facts facts = {
+		.kind = CONTROL_RECEIPT_EPOCH,
+		.epoch = counted->epoch,
+		.images = counted->images,
+		.due_at = keyring_epoch_due_ms(counted->epoch),
+		.destroyed_at = purge_destroyed_at(p, counted->epoch),
+	};
+	return receipt_append(p->options.control, p->receipt_key, &facts);
+}
+
+/* A receipt stands before its rows go: a crash in between writes none twice and forgets none.  Counting walks
+ * all rows that wait, so it is done once for all rounds that forget what was counted. */
+static enum status write_receipts(struct purge *p)
 {
 	struct catalog_epoch_count epochs[EPOCHS_A_ROUND];
 	size_t count = 0;
+	uint32_t last = last_destroyed(p);
+	if (p->oldest_due_ms != 0)
+		return ST_OK;
 	enum status st = catalog_count_epochs(p->options.catalog, last, epochs, EPOCHS_A_ROUND, &count);
-	*covered = count < EPOCHS_A_ROUND ? last : epochs[count - 1].epoch;
-	for (size_t i = 0; st == ST_OK && i < count; i++) {
-		bool has_receipt = false;
-		st = control_has_epoch_receipt(p->options.control, epochs[i].epoch, &has_receipt);
-		if (st != ST_OK || has_receipt)
-			continue;
-		struct receipt_facts facts = {
-			.kind = CONTROL_RECEIPT_EPOCH,
-			.epoch = epochs[i].epoch,
-			.images = epochs[i].images,
-			.due_at = keyring_epoch_due_ms(epochs[i].epoch),
-			.destroyed_at = clock_now_ms(p->options.clock),
-		};
-		st = receipt_append(p->options.control, p->receipt_key, &facts);
-	}
-	return st;
+	for (size_t i = 0; st == ST_OK && i < count; i++)
+		st = write_receipt(p, &epochs[i]);
+	if (st != ST_OK)
+		return st;
+	p->covered = count < EPOCHS_A_ROUND ? last : epochs[count - 1].epoch;
+	p->oldest_due_ms = count > 0 ? keyring_epoch_due_ms(epochs[0].epoch) : 0;
+	return ST_OK;
 }
 
-static enum status forget_rows(struct purge *p, uint32_t last, uint64_t *forgotten)
+/* Rows of epochs that have their receipts, or else blobs that nothing refers to. */
+static enum status forget(
+	struct purge *p, const uint8_t (*pins)[16], size_t pin_count, uint64_t *images, uint64_t *blobs)
+{
+	struct catalog *catalog = p->options.catalog;
+	*images = *blobs = 0;
+	if (p->oldest_due_ms == 0)
+		return catalog_forget_unused(catalog, pins, pin_count, blobs);
+	return catalog_forget(catalog, p->covered, PURGE_ROWS_BATCH, pins, pin_count, images);
+}
+
+static enum status forget_rows(struct purge *p)
 {
 	const uint8_t(*pins)[16] = NULL;
 	size_t pin_count = 0;
-	uint64_t unused = 0;
+	uint64_t images = 0, blobs = 0;
 	enum status st = commit_pins_acquire(p->options.commit, &pins, &pin_count);
 	if (st != ST_OK)
 		return st;
-	st = catalog_forget(p->options.catalog, last, PURGE_ROWS_BATCH, pins, pin_count, forgotten);
-	if (st == ST_OK)
-		st = catalog_forget_unused(p->options.catalog, pins, pin_count, &unused);
+	st = forget(p, pins, pin_count, &images, &blobs);
 	commit_pins_release(p->options.commit);
-	if (st == ST_OK)
-		metrics_add(METRIC_IMAGES_PURGED, *forgotten);
-	return st;
+	if (st != ST_OK)
+		return st;
+	if (images + blobs > 0)
+		atomic_store(&p->has_residue, true);
+	if (images < PURGE_ROWS_BATCH)
+		p->oldest_due_ms = 0;
+	metrics_add(METRIC_IMAGES_PURGED, images);
+	return ST_OK;
 }
 
 static enum status punch_one(struct purge *p, const struct catalog_dead *dead)
@@ -103,7 +131,7 @@ static enum status punch_runs(struct purge *p)
 	return st;
 }
 
-static enum status drop_one(struct purge *p, int store, uint32_t segment)
+static enum status drop_one(struct purge *p, int store, uint32_t segment, size_t *dropped)
 {
 	bool is_used = true;
 	uint64_t freed = 0;
@@ -115,6 +143,7 @@ static enum status drop_one(struct purge *p, int store, uint32_t segment)
 		return ST_OK;
 	if (st != ST_OK && st != ST_NOT_FOUND)
 		return st;
+	++*dropped;
 	metrics_add(METRIC_BYTES_FREED, freed);
 	metrics_add(METRIC_SEGMENTS_DROPPED, 1);
 	log_event(LOG_INFO, "purge.segment.dropped", LOG_I64("store", store), LOG_U64("segment", segment),
@@ -123,8 +152,8 @@ static enum status drop_one(struct purge *p, int store, uint32_t segment)
 }
 
 /* A segment goes once no row names it and the catalog's own position is durably beyond it.  The open one
- * stays (store_drop says BUSY). */
-static enum status drop_segments(struct purge *p, int number)
+ * stays (store_drop says BUSY).  At most DROPS_A_ROUND: unlinking a large file takes its time. */
+static enum status drop_segments(struct purge *p, int number, size_t *dropped)
 {
 	struct catalog_position applied;
 	struct store *store = commit_store(p->options.commit, number);
@@ -135,8 +164,9 @@ static enum status drop_segments(struct purge *p, int number)
 		st = store_segments(store, &numbers, &count);
 	bool is_told = st == ST_OK && store_is_told(store, (struct position){ applied.segment, applied.offset,
 								   applied.sequence });
-	for (size_t i = 0; st == ST_OK && i < count && (is_told || numbers[i] < applied.segment); i++)
-		st = drop_one(p, number, numbers[i]);
+	for (size_t i = 0; st == ST_OK && i < count && *dropped < DROPS_A_ROUND; i++)
+		if (is_told || numbers[i] < applied.segment)
+			st = drop_one(p, number, numbers[i], dropped);
 	memory_free(numbers);
 	return st;
 }
@@ -174,24 +204,39 @@ static enum status hourly(struct purge *p)
 	return st;
 }
 
+/* What rows left behind, once none waits to go any more: pages of the write-ahead log, and segments in which
+ * nothing is left.  What a reader, an error or its size holds back is tried again. */
+static enum status give_back(struct purge *p)
+{
+	size_t dropped = 0;
+	int64_t now = clock_monotonic_ms();
+	if (now < p->checkpoint_at_ms || !atomic_exchange(&p->has_residue, false))
+		return ST_OK;
+	p->checkpoint_at_ms = now + CHECKPOINT_EVERY_MS;
+	enum status st = catalog_checkpoint(p->options.catalog);
+	for (int store = CATALOG_ORIGINALS; st == ST_OK && store <= CATALOG_PROCESSED; store++)
+		st = drop_segments(p, store, &dropped);
+	if (st != ST_OK || dropped >= DROPS_A_ROUND)
+		atomic_store(&p->has_residue, true);
+	return st;
+}
+
 enum status purge_housekeeping(struct purge *p, bool is_hourly, bool *has_more)
 {
-	uint32_t covered = 0;
-	uint64_t forgotten = 0;
 	*has_more = false;
 	enum status st = purge_write_owed(p);
 	if (st == ST_OK)
-		st = write_receipts(p, last_destroyed(p), &covered);
+		st = write_receipts(p);
 	if (st == ST_OK)
-		st = forget_rows(p, covered, &forgotten);
-	if (st == ST_OK && is_hourly)
+		st = forget_rows(p);
+	if (st == ST_OK && is_hourly) {
 		st = hourly(p);
-	if (st == ST_OK && (forgotten > 0 || is_hourly)) {
-		st = catalog_checkpoint(p->options.catalog);
-		for (int store = CATALOG_ORIGINALS; st == ST_OK && store <= CATALOG_PROCESSED; store++)
-			st = drop_segments(p, store);
+		atomic_store(&p->has_residue, true);
 	}
-	*has_more = st == ST_OK && forgotten >= PURGE_ROWS_BATCH;
+	if (st == ST_OK)
+		*has_more = p->oldest_due_ms != 0 || p->covered < last_destroyed(p);
+	if (st == ST_OK && !*has_more)
+		st = give_back(p);
 	if (st != ST_OK && st != ST_BUSY)
 		log_event(LOG_ERROR, "purge.housekeeping.failed", LOG_STATUS("status", st));
 	return st;

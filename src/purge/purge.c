@@ -19,6 +19,7 @@ enum status purge_new(const struct purge_options *options, struct purge **out)
 		return ST_FULL;
 	p->options = *options;
 	lock_init(&p->lock, "purge.owed");
+	atomic_store(&p->has_residue, true); /* of a process that was killed after its rows went */
 	enum status st = receipt_key_load(options->control, options->keyring, &p->receipt_key);
 	if (st != ST_OK) {
 		log_event(LOG_ERROR, "purge.receipt_key.unusable", LOG_STATUS("status", st));
@@ -43,8 +44,23 @@ static uint32_t last_due_epoch(int64_t now_ms)
 	return (uint32_t)(now_ms / EPOCH_MS);
 }
 
-/* Keys first: nothing that can fail for lack of space or a sick catalog stands before this. */
-enum status purge_due_keys(struct keyring *keyring, struct clock *clock, uint64_t *destroyed)
+static void note_destroyed(struct purge *p, const uint32_t *epochs, size_t count)
+{
+	int64_t now = clock_now_ms(p->options.clock);
+	for (size_t i = 0; i < count; i++)
+		p->destroyed[epochs[i] % DESTROYED_KEPT] = (struct destroyed_epoch){ epochs[i], now };
+}
+
+int64_t purge_destroyed_at(struct purge *p, uint32_t epoch)
+{
+	const struct destroyed_epoch *d = &p->destroyed[epoch % DESTROYED_KEPT];
+	return d->epoch == epoch ? d->at : clock_now_ms(p->options.clock);
+}
+
+/* Keys first: nothing that can fail for lack of space or a sick catalog stands before this.  `p` NULL: it is
+ * too early for receipts. */
+static enum status destroy_due(
+	struct keyring *keyring, struct clock *clock, struct purge *p, uint64_t *destroyed)
 {
 	uint32_t epochs[EPOCHS_AT_ONCE];
 	size_t count = EPOCHS_AT_ONCE;
@@ -58,6 +74,8 @@ enum status purge_due_keys(struct keyring *keyring, struct clock *clock, uint64_
 		st = keyring_destroy_due(keyring, last, epochs, EPOCHS_AT_ONCE, &count);
 		if (st == ST_OK)
 			*destroyed += count;
+		if (st == ST_OK && p)
+			note_destroyed(p, epochs, count);
 	}
 	metrics_add(METRIC_EPOCHS_DESTROYED, *destroyed);
 	if (st != ST_OK)
@@ -66,9 +84,14 @@ enum status purge_due_keys(struct keyring *keyring, struct clock *clock, uint64_
 	return st;
 }
 
+enum status purge_due_keys(struct keyring *keyring, struct clock *clock, uint64_t *destroyed)
+{
+	return destroy_due(keyring, clock, NULL, destroyed);
+}
+
 enum status purge_due(struct purge *p, uint64_t *destroyed)
 {
-	return purge_due_keys(p->options.keyring, p->options.clock, destroyed);
+	return destroy_due(p->options.keyring, p->options.clock, p, destroyed);
 }
 
 int64_t purge_lag_ms(struct purge *p)
@@ -76,6 +99,12 @@ int64_t purge_lag_ms(struct purge *p)
 	uint32_t oldest = keyring_oldest_live(p->options.keyring);
 	int64_t late = clock_now_ms(p->options.clock) - keyring_epoch_due_ms(oldest);
 	return oldest == 0 || late < 0 ? 0 : late;
+}
+
+int64_t purge_backlog_ms(struct purge *p)
+{
+	int64_t late = clock_now_ms(p->options.clock) - p->oldest_due_ms;
+	return p->oldest_due_ms == 0 || late < 0 ? 0 : late;
 }
 
 static bool owe(struct purge *p, const struct receipt_facts *facts)
@@ -116,6 +145,7 @@ enum status purge_erase(struct purge *p, const struct catalog_image *image)
 	if (st != ST_OK)
 		return st;
 	metrics_add(METRIC_IMAGES_ERASED, 1);
+	atomic_store(&p->has_residue, true);
 	struct receipt_facts facts = {
 		.kind = CONTROL_RECEIPT_ERASE,
 		.epoch = image->epoch,

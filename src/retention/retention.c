@@ -14,7 +14,14 @@
 #include "must.h"
 #include "thread.h"
 
-enum { HOUR_MS = 3600 * 1000, MARK_MS = 10 * 1000, ROUNDS_A_WAKE = 20, WAKE_MIN_MS = 20 };
+enum { HOUR_MS = 3600 * 1000, MARK_MS = 10 * 1000, WAKE_MIN_MS = 20 };
+
+/* Forgetting rows holds the catalog's writer, which ingest needs: after each round it rests this many times
+ * as long as the round took, or only as long once rows have waited for RUSH_MS of trusted time. */
+enum { REST_FACTOR = 12, RUSH_FACTOR = 1, REST_MAX_MS = 2000, RUSH_MS = 120 * 1000 };
+
+/* Counting the images walks the rows that wait to be forgotten: while there are any, only so often. */
+enum { STATS_BUSY_MS = 10 * 1000 };
 
 /* How long a failing round may last before /readyz says so. */
 enum { SICK_ROUNDS = 5 };
@@ -23,8 +30,11 @@ struct retention {
 	struct retention_options options;
 	struct thread thread;
 	atomic_bool is_sick, is_held;
-	int64_t hourly_due_ms, mark_due_ms; /* monotonic; owned by the timer thread */
-	unsigned failed_rounds;             /* owned by the timer thread */
+	/* owned by the timer thread, times monotonic: */
+	int64_t hourly_due_ms, mark_due_ms, house_due_us, stats_due_ms;
+	enum status house; /* of the last round */
+	bool has_more;     /* rows wait to be forgotten */
+	unsigned failed_rounds;
 	struct lock lock;                   /* guards is_stopping */
 	struct signal stop;
 	bool is_stopping;
@@ -57,9 +67,23 @@ enum status retention_prepare(const struct retention_options *options)
 	return st == ST_OK ? store_mark(options) : st;
 }
 
-static void publish(struct retention *r)
+static void publish_stats(struct retention *r)
 {
 	struct catalog_stats stats;
+	const struct retention_options *o = &r->options;
+	int64_t now = clock_monotonic_ms();
+	if (r->has_more && now < r->stats_due_ms)
+		return;
+	r->stats_due_ms = now + STATS_BUSY_MS;
+	if (catalog_stats(o->catalog, NULL, 0, clock_now_ms(o->clock), &stats) != ST_OK)
+		return;
+	metrics_set(METRIC_IMAGES, stats.images);
+	metrics_set(METRIC_BLOB_BYTES, stats.blob_bytes);
+	metrics_set(METRIC_JOBS_QUEUED, stats.jobs_queued);
+}
+
+static void publish(struct retention *r)
+{
 	uint64_t bytes = 0;
 	const struct retention_options *o = &r->options;
 	atomic_store(&r->is_held, clock_is_held(o->clock));
@@ -68,11 +92,7 @@ static void publish(struct retention *r)
 	metrics_set(METRIC_LOCK_CONTENDED, (int64_t)lock_contended_total());
 	if (file_free_bytes(o->data_fd, &bytes) == ST_OK)
 		metrics_set(METRIC_DISK_FREE_BYTES, (int64_t)bytes);
-	if (catalog_stats(o->catalog, NULL, 0, clock_now_ms(o->clock), &stats) != ST_OK)
-		return;
-	metrics_set(METRIC_IMAGES, stats.images);
-	metrics_set(METRIC_BLOB_BYTES, stats.blob_bytes);
-	metrics_set(METRIC_JOBS_QUEUED, stats.jobs_queued);
+	publish_stats(r);
 }
 
 static bool is_stopping(struct retention *r)
@@ -83,43 +103,12 @@ static bool is_stopping(struct retention *r)
 	return answer;
 }
 
-static enum status keep_house(struct retention *r, bool is_hourly)
-{
-	bool has_more = true;
-	enum status st = ST_OK;
-	for (int i = 0; st == ST_OK && has_more && i < ROUNDS_A_WAKE && !is_stopping(r); i++)
-		st = purge_housekeeping(r->options.purge, is_hourly && i == 0, &has_more);
-	return st;
-}
-
 /* Somebody removed the data directory under us: what is acknowledged from here on would be lost, so
  * nothing is. */
 static void look_for_directory(const struct retention *r)
 {
 	if (!file_is_linked(r->options.data_fd))
 		must_end("retention.directory.gone");
-}
-
-/* Keys before all else; each later step is tried even when an earlier one failed. */
-static void wake(struct retention *r)
-{
-	uint64_t destroyed = 0;
-	int64_t now = clock_monotonic_ms();
-	bool is_hourly = now >= r->hourly_due_ms, is_mark = now >= r->mark_due_ms;
-	clock_tick(r->options.clock);
-	enum status keys = purge_due(r->options.purge, &destroyed);
-	enum status slots = prepare_slots(&r->options);
-	enum status mark = is_mark ? store_mark(&r->options) : ST_OK;
-	enum status house = keep_house(r, is_hourly);
-	if (is_mark && mark == ST_OK)
-		r->mark_due_ms = now + MARK_MS;
-	if (is_hourly && house == ST_OK)
-		r->hourly_due_ms = now + HOUR_MS / clock_scale(r->options.clock);
-	bool is_good =
-		keys == ST_OK && slots == ST_OK && mark == ST_OK && (house == ST_OK || house == ST_BUSY);
-	r->failed_rounds = is_good ? 0 : r->failed_rounds + 1;
-	atomic_store(&r->is_sick, r->failed_rounds >= SICK_ROUNDS);
-	publish(r);
 }
 
 /* A second of trusted time, but never a busy loop. */
@@ -129,17 +118,66 @@ static int64_t wake_interval_ms(const struct retention *r)
 	return ms < WAKE_MIN_MS ? WAKE_MIN_MS : ms;
 }
 
+/* One round, and when the next may begin. */
+static void keep_house(struct retention *r)
+{
+	int64_t began = clock_monotonic_us();
+	bool is_hourly = began / 1000 >= r->hourly_due_ms;
+	r->house = purge_housekeeping(r->options.purge, is_hourly, &r->has_more);
+	if (is_hourly && r->house == ST_OK)
+		r->hourly_due_ms = began / 1000 + HOUR_MS / clock_scale(r->options.clock);
+	int64_t now = clock_monotonic_us(), rest = wake_interval_ms(r) * 1000;
+	if (r->has_more) {
+		bool is_rush = purge_backlog_ms(r->options.purge) > RUSH_MS;
+		rest = (now - began) * (is_rush ? RUSH_FACTOR : REST_FACTOR);
+	}
+	r->house_due_us = now + (rest < REST_MAX_MS * 1000 ? rest : REST_MAX_MS * 1000);
+}
+
+/* Keys before all else; each later step is tried even when an earlier one failed. */
+static void wake(struct retention *r)
+{
+	uint64_t destroyed = 0;
+	int64_t now = clock_monotonic_ms();
+	bool is_mark = now >= r->mark_due_ms;
+	clock_tick(r->options.clock);
+	enum status keys = purge_due(r->options.purge, &destroyed);
+	enum status slots = prepare_slots(&r->options);
+	enum status mark = is_mark ? store_mark(&r->options) : ST_OK;
+	if (is_mark && mark == ST_OK)
+		r->mark_due_ms = now + MARK_MS;
+	bool is_good = keys == ST_OK && slots == ST_OK && mark == ST_OK &&
+		       (r->house == ST_OK || r->house == ST_BUSY);
+	r->failed_rounds = is_good ? 0 : r->failed_rounds + 1;
+	atomic_store(&r->is_sick, r->failed_rounds >= SICK_ROUNDS);
+	publish(r);
+}
+
+static void wait_until(struct retention *r, int64_t at_ms)
+{
+	lock_acquire(&r->lock);
+	while (!r->is_stopping && signal_wait_until(&r->stop, &r->lock, at_ms))
+		continue;
+	lock_release(&r->lock);
+}
+
+/* Between two wakes there is room for rounds of housekeeping, each of them short, so that keys never wait for
+ * rows. */
 static void keep_time(void *argument)
 {
 	struct retention *r = argument;
+	int64_t wake_due_ms = 0;
 	while (!is_stopping(r)) {
-		int64_t next = clock_monotonic_ms() + wake_interval_ms(r);
-		look_for_directory(r);
-		wake(r);
-		lock_acquire(&r->lock);
-		while (!r->is_stopping && signal_wait_until(&r->stop, &r->lock, next))
-			continue;
-		lock_release(&r->lock);
+		int64_t now = clock_monotonic_ms();
+		if (now >= wake_due_ms) {
+			wake_due_ms = now + wake_interval_ms(r);
+			look_for_directory(r);
+			wake(r);
+		}
+		if (clock_monotonic_us() >= r->house_due_us)
+			keep_house(r);
+		int64_t house_due_ms = (r->house_due_us + 999) / 1000;
+		wait_until(r, house_due_ms < wake_due_ms ? house_due_ms : wake_due_ms);
 	}
 	if (store_mark(&r->options) != ST_OK)
 		log_event(LOG_WARN, "retention.mark.not_stored");
