@@ -165,7 +165,7 @@ CREATE TABLE tally (
 
 -- REBUILT in part: the days that are still in the segments.  Counts per day and collection that hold no ids
 -- and outlive the images; v1_daily suppresses groups under 10.  Written with each image and RESULT, never
--- counted down.
+-- counted down.  Those of a collection that dies are added to those of '(removed)': its name goes with it.
 CREATE TABLE daily (
 	day         INTEGER NOT NULL,           -- ms of its midnight UTC
 	collection  TEXT NOT NULL,

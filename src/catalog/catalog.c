@@ -227,14 +227,12 @@ static enum status drop_collection(struct database *db, uint32_t number)
 	if (st == ST_OK && database_i64(db, SQL_COLLECTION_IS_USED, 0) != 0)
 		st = ST_BUSY;
 	database_reset(db, SQL_COLLECTION_IS_USED);
-	if (st != ST_OK)
-		return st;
-	database_bind_i64(db, SQL_DROP_COLLECTION, 1, number);
-	st = database_do(db, SQL_DROP_COLLECTION, NULL);
-	if (st != ST_OK)
-		return st;
-	database_bind_i64(db, SQL_DROP_TALLY, 1, number);
-	return database_do(db, SQL_DROP_TALLY, NULL);
+	static const int steps[] = { SQL_FOLD_DAYS, SQL_DROP_DAYS, SQL_DROP_COLLECTION, SQL_DROP_TALLY };
+	for (size_t i = 0; st == ST_OK && i < sizeof steps / sizeof *steps; i++) {
+		database_bind_i64(db, steps[i], 1, number);
+		st = database_do(db, steps[i], NULL);
+	}
+	return st;
 }
 
 enum status catalog_drop_collection(struct catalog *c, uint32_t number)

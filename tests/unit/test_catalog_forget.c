@@ -169,7 +169,8 @@ TEST(a_collection_is_dropped_once_nothing_is_left_of_it)
 	CHECK_EQ(catalog_forget_unused(f.catalog, NULL, 0, &gone), ST_OK);
 	CHECK_EQ(catalog_drop_collection(f.catalog, 1), ST_OK);
 	CHECK_EQ(fixture_ask(&f, "SELECT count(*) FROM collection"), 1);
-	CHECK_EQ(fixture_ask(&f, "SELECT collection FROM daily"), 0); /* its name is text and stays */
+	CHECK_EQ(fixture_ask(&f, "SELECT count(*) FROM daily WHERE collection <> '(removed)'"), 0);
+	CHECK_EQ(fixture_ask(&f, "SELECT sum(images) FROM daily WHERE collection = '(removed)'"), 1);
 	fixture_check_sound(&f);
 	fixture_fini(&f);
 }

@@ -240,7 +240,7 @@ static const struct {
 static bool is_harmless(const char *line)
 {
 	static const char *const small[] = { "SCAN json_each", "SCAN CONSTANT ROW", "SCAN t", "SCAN tally",
-		"SCAN mine", "SCAN m", "SCAN past", "SCAN (subquery", "SCAN dead_body",
+		"SCAN mine", "SCAN m", "SCAN past", "SCAN (subquery", "SCAN dead_body", "SCAN daily",
 		"SCAN job USING INDEX job_next", "SCAN b USING INDEX blob_unused",
 		"SCAN blob USING INDEX blob_unused", "SCAN blob USING COVERING INDEX blob_unused" };
 	if (strncmp(line, "SCAN ", 5) != 0)
