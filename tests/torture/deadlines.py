@@ -50,7 +50,8 @@ class Deadlines:
             twins.append(image)
             plans.append((moment, image))
             if number % 20 == 0:
-                plans.append((moment, Image(f"neighbour {number}", "week", body if dice.random() < 0.5 else bmp(dice.randbytes(9600)))))
+                other = body if dice.random() < 0.5 else bmp(dice.randbytes(9600))
+                plans.append((moment, Image(f"neighbour {number}", "week", other)))
         return plans
 
     def send(self, plans, began, until):
@@ -59,7 +60,11 @@ class Deadlines:
             if until and began + moment > until:
                 break
             time.sleep(max(0, began + moment - time.monotonic()))
-            if not upload(self.serving, client, image):
+            try:
+                if not upload(self.serving, client, image):
+                    continue
+            except traffic.Down as down:
+                self.faults.add("wrong answer", f"upload {image.number}: the server hung up: {down}")
                 continue
             image.body = None if image.collection != "week" else image.body
             if image.collection == "week":
@@ -154,7 +159,7 @@ class Deadlines:
         self.counts["asked too late for that"] += not is_in_time
 
     def seen(self, client, image, is_due_to_be):
-        """In the list and in SQL, or in neither; gives whether that could still be asked for."""
+        """In the list and in SQL, or in neither; gives whether there was still time to ask."""
         sent = now_s()
         _, _, text = client.ask("GET", f"/v1/images?collection={image.collection}&from={image.received}&to={image.just_after}")
         listed = image.id in text.decode()
@@ -202,7 +207,7 @@ class Deadlines:
     def judge_slot(self, client, keyring, image):
         if not keyring.is_zero(image.epoch):
             self.faults.add("key not zero in time", f"image {image.number}: a minute after its end the slots of epoch {image.epoch} "
-                                                    f"hold {keyring.slots(image.epoch)}")
+                                                    f"hold {keyring.say(image.epoch)}")
         self.counts["slots zero a minute after"] += 1
 
     def watch(self):
@@ -215,7 +220,8 @@ class Deadlines:
                 if keyring.is_zero(epoch):
                     self.zero_at[epoch] = self.serving.time.latest()
                     if self.zero_at[epoch] < epoch * EPOCH_MS:
-                        self.faults.add("gone too early", f"epoch {epoch} was destroyed {epoch * EPOCH_MS - self.zero_at[epoch]:.0f} ms early")
+                        early_ms = epoch * EPOCH_MS - self.zero_at[epoch]
+                        self.faults.add("gone too early", f"epoch {epoch} was destroyed {early_ms:.0f} ms early")
                 elif keyring.is_live(epoch):
                     self.live_seen.add(epoch)
             time.sleep(0.01)
@@ -254,6 +260,9 @@ class Deadlines:
         purged = serving.wait_metric("darkroom_images_purged_total", gone - erased)
         if purged != gone - erased or erased != self.counts["erased early"]:
             self.faults.add("wrong answer", f"{gone} images ended, {purged:.0f} were purged and {erased} erased")
+        seen, late = self.counts["whole one second before"], self.counts["asked too late for that"]
+        if seen * 4 < seen + late:
+            self.faults.add("wrong answer", f"this machine is too slow: {late} of {seen + late} images could not be asked for in time")
         self.judge_lateness()
         self.counts["receipts verified"] = judge_receipts(self.faults, serving, self.images)
         self.judge_neighbours("after all others ended")

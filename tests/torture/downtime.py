@@ -56,7 +56,7 @@ class Downtime:
         keyring = self.serving.keyring()
         for epoch in due:
             if not keyring.is_zero(epoch):
-                self.faults.add("key not zero in time", f"the port is open, and the slots of epoch {epoch} hold {keyring.slots(epoch)}")
+                self.faults.add("key not zero in time", f"the port is open, and the slots of epoch {epoch} hold {keyring.say(epoch)}")
         keyring.close()
         self.counts["keys due in a downtime"] += len(due)
 

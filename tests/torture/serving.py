@@ -192,8 +192,8 @@ def bmp(pixels, width=64):
     """An uncompressed BMP of whole rows of these pixels."""
     rows = len(pixels) // (3 * width)
     size = 3 * width * rows
-    return b"BM" + struct.pack("<IHHI", 54 + size, 0, 0, 54) + struct.pack("<IiiHHIIiiII", 40, width, rows, 1, 24, 0, size, 0, 0, 0, 0) + \
-        pixels[:size]
+    head = b"BM" + struct.pack("<IHHI", 54 + size, 0, 0, 54)
+    return head + struct.pack("<IiiHHIIiiII", 40, width, rows, 1, 24, 0, size, 0, 0, 0, 0) + pixels[:size]
 
 
 class Image:

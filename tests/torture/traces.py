@@ -2,8 +2,6 @@
 import collections
 import io
 import json
-import os
-import pathlib
 import random
 import shutil
 import sqlite3
@@ -16,7 +14,6 @@ from PIL import Image as Pillow
 from PIL.TiffImagePlugin import IFDRational
 
 import markers
-import traffic
 from keyring_file import EPOCH_MS, MIRRORS
 from serving import PAGE, ROOT, WEEK_S, Image, Serving, bmp, now_s, upload
 
@@ -198,7 +195,7 @@ class Traces:
         keyring = serving.keyring()
         for epoch in {i.epoch for i in self.images}:
             if not keyring.is_zero(epoch):
-                self.faults.add("key not zero in time", f"the slots of epoch {epoch} hold {keyring.slots(epoch)}")
+                self.faults.add("key not zero in time", f"the slots of epoch {epoch} hold {keyring.say(epoch)}")
         keyring.close()
         end = time.monotonic() + 2 * 3600 / self.SCALE + 3
         while self.left() and time.monotonic() < end:
@@ -264,11 +261,11 @@ class Traces:
 
     def told(self):
         c = self.counts
-        yield (f"{len(self.markers)} markers of {len(self.images)} images looked for in {c['files']} files ({c['bytes'] / 1e6:.1f} MB that are "
-               f"not zeros) in {c['forms planted and found']} forms, each of which is found when it is planted; of what is plain while an image "
-               f"lives nothing stays but a key's principal in control.db")
-        yield (f"{c['answers of copies']} answers of four older copies: with its own keys and its clock turned back it opens every image, "
-               f"with the keyring of after the purge none, nor after a rebuild")
+        yield (f"{len(self.markers)} markers of {len(self.images)} images looked for in {c['files']} files "
+               f"({c['bytes'] / 1e6:.1f} MB that are not zeros) in {c['forms planted and found']} forms, each of which is found "
+               f"when it is planted; a key's principal stays in control.db by design")
+        yield (f"{c['answers of copies']} answers of copies from before the purge: with its own keys and its clock turned back it "
+               f"opens every image, with the keyring of after the purge none, nor after a rebuild")
 
 
 def turn_back(copy, before_ms):
