@@ -28,6 +28,11 @@ enum status catalog_verify(struct catalog *c, char why[256])
 	if (st != ST_OK)
 		return st;
 	st = database_check(db, false, why);
+	/* SQLite keeps definitions as they were written.  Once a version migrates, its steps count too. */
+	database_bind_text(db, SQL_WRONG_SCHEMA, 1, catalog_schema_sql);
+	if (st == ST_OK)
+		st = find_wrong(db, SQL_WRONG_SCHEMA, why);
+	database_reset(db, SQL_WRONG_SCHEMA);
 	for (size_t i = 0; st == ST_OK && i < sizeof counts / sizeof *counts; i++)
 		st = find_wrong(db, counts[i], why);
 	if (st == ST_OK)

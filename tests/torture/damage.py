@@ -173,16 +173,29 @@ class Damage:
 
     def learn(self):
         """Where everything lies, and what the databases hold, before anything is hurt."""
+        done = self.verify(self.data)
+        if done.returncode != 0:
+            raise RuntimeError(f"verify is not clean before anything was hurt: {done.stdout}{done.stderr}")
         places = "SELECT i.id, i.segment, i.offset, i.length, b.segment, b.offset, b.length FROM image AS i JOIN blob AS b ON b.number = i.blob"
         with looked_at(self.data / "catalog.db") as catalog:
             self.live = set(catalog.execute("SELECT store, segment, offset FROM blob WHERE uses > 0"))
             self.places = {self.text_of(row[0]): ((row[1], row[2], row[2] + row[3]), (row[4], row[5], row[5] + row[6]))
                            for row in catalog.execute(places)}
         self.rows = {name: rows_of(self.data / name) for name in ("catalog.db",)}
-        self.rebuilt = rebuilt_rows(self.data / "catalog.db")
-        done = self.verify(self.data)
-        if done.returncode != 0:
-            raise RuntimeError(f"verify is not clean before anything was hurt: {done.stdout}{done.stderr}")
+        self.learn_rebuilt()
+
+    def learn_rebuilt(self):
+        """What a rebuild makes of the sound directory.  It knows a blob that no image refers to until it is forgotten again;
+        everything else must be as it was."""
+        shutil.copytree(self.data, self.hurt)
+        self.run_rebuild(self.hurt, "nothing at all")
+        self.rebuilt = rebuilt_rows(self.hurt / "catalog.db")
+        before = rebuilt_rows(self.data / "catalog.db")
+        for name in ("collection", "image", "rendition"):
+            if before[name] != self.rebuilt[name]:
+                self.fault("rebuild differs", f"{name} after nothing was hurt")
+        if not set(before["blob"]) <= set(self.rebuilt["blob"]):
+            self.fault("rebuild differs", "blob after nothing was hurt")
 
     @staticmethod
     def text_of(id_bytes):
@@ -316,11 +329,15 @@ class Damage:
             self.fault("crash", f"a start ended with {server.process.returncode} after {where}: {server.errors.read_text()[-300:]}")
         return None
 
-    def rebuild(self, copy, where):
-        done = subprocess.run([BINARY, "rebuild", "--data", copy / "data"], capture_output=True, text=True, timeout=VERIFY_S,
-                              env=environment(), errors="replace")
+    def run_rebuild(self, data, where):
+        done = subprocess.run([BINARY, "rebuild", "--data", data], capture_output=True, text=True, timeout=VERIFY_S, env=environment(),
+                              errors="replace")
         if done.returncode != 0:
             self.fault("rebuild differs", f"rebuild ended with {done.returncode} after {where}: {done.stderr[-300:]}")
+        return done.returncode == 0
+
+    def rebuild(self, copy, where):
+        if not self.run_rebuild(copy / "data", where):
             return None
         rows = rebuilt_rows(copy / "data/catalog.db")
         if rows != self.rebuilt:
