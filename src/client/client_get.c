@@ -32,22 +32,23 @@ static int print_info(struct session *s, const char *id)
 	return EXIT_DONE;
 }
 
-/* The file ending that belongs to what the server says it is sending. */
-static enum status default_name(struct session *s, const char *id, const char *rendition, char out[256])
+/* With the ending that belongs to what the server says it is sending; gives an exit code. */
+static int default_name(struct session *s, const char *id, const char *rendition, char out[256])
 {
 	char path[256];
 	struct json *record = NULL;
 	struct span format = SPAN_LIT("jpeg");
 	(void)snprintf(path, sizeof path, "/v1/images/%.200s", id);
-	if (!rendition && session_json(s, "GET", path, span_make(NULL, 0), &record) != EXIT_DONE)
-		return ST_NOT_FOUND;
+	int code = rendition ? EXIT_DONE : session_json(s, "GET", path, span_make(NULL, 0), &record);
+	if (code != EXIT_DONE)
+		return code;
 	if (record && json_get_text(record, "format", &format) != ST_OK)
 		format = SPAN_LIT("bin");
 	(void)snprintf(out, 256, "%.64s%s%.32s.%.*s", id, rendition ? "-" : "", rendition ? rendition : "",
 		span_equal_text(format, "jpeg") ? 3 : (int)format.len,
 		span_equal_text(format, "jpeg") ? "jpg" : (const char *)format.data);
 	json_free(record);
-	return ST_OK;
+	return EXIT_DONE;
 }
 
 static int download(struct session *s, const char *id, const char *rendition, int fd)
@@ -73,8 +74,9 @@ static int get_to_file(struct session *s, const char *id, const char *rendition,
 {
 	char name[256], part[512];
 	int fd = -1;
-	if (!output && default_name(s, id, rendition, name) != ST_OK)
-		return EXIT_NO_INPUT;
+	int code = output ? EXIT_DONE : default_name(s, id, rendition, name);
+	if (code != EXIT_DONE)
+		return code;
 	if (!output)
 		output = name;
 	int n = snprintf(part, sizeof part, "%s.part", output);
@@ -85,7 +87,7 @@ static int get_to_file(struct session *s, const char *id, const char *rendition,
 		(void)fprintf(stderr, "darkroom: %s cannot be written: %s\n", part, status_text(st));
 		return EXIT_LOCAL_IO;
 	}
-	int code = download(s, id, rendition, fd);
+	code = download(s, id, rendition, fd);
 	file_close(&fd);
 	if (code == EXIT_DONE && file_rename(AT_FDCWD, part, output) != ST_OK)
 		code = EXIT_LOCAL_IO;

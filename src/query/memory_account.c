@@ -57,6 +57,8 @@ static void *counted_realloc(void *p, int size)
 
 enum status query_init_memory(void)
 {
+	if (standard.xMalloc)
+		return ST_OK; /* once in a process: ours must not be taken for the standard ones */
 	if (sqlite3_config(SQLITE_CONFIG_GETMALLOC, &standard) != SQLITE_OK)
 		return ST_IO;
 	sqlite3_mem_methods counted = standard;
