@@ -13,7 +13,8 @@ struct digest {
 	uint8_t bytes[32];
 };
 
-/* Compares with published answers, once at the start.  IO: this processor's SHA-256 gives others. */
+/* Once at the start, from main's thread: makes libcrypto ready, without a configuration file, and compares
+ * with published answers.  IO: this processor's SHA-256 gives others. */
 enum status digest_init(void) MUST_CHECK;
 
 /* SHA-256 or HMAC-SHA-256 in pieces. */
