@@ -125,7 +125,7 @@ class Running:
 
 
 class Damage:
-    NAME, POINTS, QUICK = "damage", 1000, 100
+    NAME, POINTS, QUICK = "damage", 1000, 60
 
     def __init__(self, directory, seed, points):
         self.directory, self.points, self.dice = directory, points, random.Random(seed)

@@ -349,7 +349,7 @@ class Trial:
 
 
 class Faults:
-    NAME, POINTS, QUICK = "faults", 300, 40
+    NAME, POINTS, QUICK = "faults", 300, 30
 
     @staticmethod
     def why_not():

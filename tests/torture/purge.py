@@ -13,7 +13,7 @@ from traces import Traces
 
 class Purge:
     NAME = "purge"
-    POINTS, QUICK = 1000, 300
+    POINTS, QUICK = 1000, 150
 
     @staticmethod
     def why_not():
